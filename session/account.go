@@ -1,0 +1,136 @@
+package session
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Account is everything that decisions about one account rest on. It owns the
+// pending wakes of its endpoints, so that every decision changes one thing only.
+//
+// A registration that servers publish to, and whose account is not one of ours,
+// is an Account too: without sessions, with the one endpoint.
+type Account struct {
+	Epoch     uint64               `json:"epoch,omitempty"` // reporter's epoch of the last event without a session
+	Counter   uint64               `json:"n,omitempty"`     // and its counter
+	Sessions  map[string]Session   `json:"sessions,omitempty"`
+	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
+	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
+	Serial    uint64               `json:"serial,omitempty"` // of the newest wake
+	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
+}
+
+// Session is one bound resource.
+type Session struct {
+	Resource string             `json:"resource,omitempty"`
+	Client   string             `json:"client,omitempty"` // stable id of the client software's installation, where the server knows it
+	State    State              `json:"state"`
+	Epoch    uint64             `json:"epoch"`            // of the last event applied
+	Counter  uint64             `json:"n"`                // of the last event applied
+	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
+	Acked    uint64             `json:"acked,omitempty"`  // of which the client has acknowledged
+	Covered  [NumClasses]uint64 `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
+	Touched  time.Time          `json:"touched,omitzero"` // when the last event arrived here
+}
+
+// Address names an endpoint as XEP-0357 §5 does.
+type Address struct {
+	Service string // JID of the push service
+	Node    string // may be empty: the node is only a SHOULD
+}
+
+// MarshalText joins both by a space, which no JID domain contains.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.Service + " " + a.Node), nil }
+
+// UnmarshalText is the reverse of MarshalText.
+func (a *Address) UnmarshalText(b []byte) error {
+	for i, c := range b {
+		if c == ' ' {
+			a.Service, a.Node = string(b[:i]), string(b[i+1:])
+			return nil
+		}
+	}
+	a.Service, a.Node = string(b), ""
+	return nil
+}
+
+// Endpoint is one device that can be woken.
+type Endpoint struct {
+	Owner    string    `json:"owner,omitempty"` // id of the session that enabled it and is still there
+	Resource string    `json:"resource,omitempty"`
+	Client   string    `json:"client,omitempty"`
+	Secret   string    `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
+	Enabled  time.Time `json:"enabled,omitzero"`
+	Touched  time.Time `json:"touched,omitzero"`
+	Woken    time.Time `json:"woken,omitzero"` // when the last coalesced wake fell due: the window starts here
+	Dead     string    `json:"dead,omitempty"` // why it cannot be woken any more; empty while it can
+}
+
+// Sighting remembers for a while that a stanza was decided, under its key.
+type Sighting struct {
+	Key   string    `json:"key"`
+	At    time.Time `json:"at"`
+	Woken []Address `json:"woken,omitempty"`
+}
+
+// WakeKey names a pending wake: per endpoint and class at most one.
+type WakeKey struct {
+	Address
+	Class Class
+}
+
+// Wake is one wake that is owed and not yet accepted by the provider.
+type Wake struct {
+	Serial  uint64    `json:"serial"`            // names this wake within its owner; a later wake of the same key has another
+	Count   int       `json:"count"`             // stanzas it stands for
+	Rule    string    `json:"rule"`              // that asked for it first
+	Since   time.Time `json:"since"`             // when the first of them was decided
+	Due     time.Time `json:"due"`               // not before
+	Attempt int       `json:"attempt,omitempty"` // sends tried so far
+	Lease   time.Time `json:"lease,omitzero"`    // a worker holds it until then; zero: nobody does
+	Sent    int       `json:"sent,omitempty"`    // Count as the worker took it; what came since is owed again
+}
+
+// Claimed reports whether a worker holds the wake at that time.
+func (w Wake) Claimed(now time.Time) bool { return now.Before(w.Lease) }
+
+// Clone copies deeply, so that a decision never changes what it was given.
+func (a Account) Clone() Account {
+	a.Sessions = cloneMap(a.Sessions)
+	a.Endpoints = cloneMap(a.Endpoints)
+	a.Pending = cloneMap(a.Pending)
+	a.Seen = slices.Clone(a.Seen)
+	for i := range a.Seen {
+		a.Seen[i].Woken = slices.Clone(a.Seen[i].Woken)
+	}
+	return a
+}
+
+func cloneMap[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return make(map[K]V)
+	}
+	return maps.Clone(m)
+}
+
+// Empty reports whether nothing is left that is worth keeping.
+func (a Account) Empty() bool {
+	return len(a.Sessions) == 0 && len(a.Endpoints) == 0 && len(a.Pending) == 0
+}
+
+// Changes says which pending wakes a decision wrote and which it took away.
+func Changes(before, after Account) (put map[WakeKey]Wake, drop []WakeKey) {
+	put = make(map[WakeKey]Wake)
+	for k, w := range after.Pending {
+		if old, ok := before.Pending[k]; !ok || old != w {
+			put[k] = w
+		}
+	}
+	for k := range before.Pending {
+		if _, ok := after.Pending[k]; !ok {
+			drop = append(drop, k)
+		}
+	}
+	return put, drop
+}

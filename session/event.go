@@ -1,0 +1,92 @@
+package session
+
+import "time"
+
+// Kind is what happened. The names are those of the elements in docs/events.md
+// and the values of the metric label kind.
+type Kind string
+
+const (
+	Bind       Kind = "bind"       // a resource was bound (RFC 6120 §7)
+	CSI        Kind = "csi"        // XEP-0352 state changed
+	Enable     Kind = "enable"     // XEP-0357 §5, as stored
+	Disable    Kind = "disable"    // XEP-0357 §6, as stored
+	Delay      Kind = "delayed"    // an <r/> has been unanswered for too long (XEP-0198 §4)
+	Late       Kind = "late"       // a stanza went out to a delayed session
+	Heard      Kind = "heard"      // a delayed session showed signs of life
+	Hibernate  Kind = "hibernated" // the connection is gone, the session waits (XEP-0198 §5)
+	Queue      Kind = "queued"     // a stanza was queued for a hibernated session
+	Resume     Kind = "resumed"    // XEP-0198 §5
+	End        Kind = "ended"      // the session is gone for good
+	Archive    Kind = "archived"   // a stanza for the user was archived (XEP-0313)
+	Offline    Kind = "offline"    // a stanza was stored offline (XEP-0160)
+	Room       Kind = "room"       // a room's message for a member without session
+	Subscribe  Kind = "subscribe"  // a presence subscription request (RFC 6121 §3)
+	Propose    Kind = "call"       // a call was proposed (XEP-0353 §3)
+	Published  Kind = "published"  // the server's own push module published while we were away
+	Answered   Kind = "answered"   // a push service answered a publish that we asked the server for
+	Delete     Kind = "deleted"    // the account was removed or disabled
+	PictureRow Kind = "session"    // a row of the picture: a session as it is now
+	StoredRow  Kind = "endpoint"   // a row of the picture: an endpoint as it is stored
+	PictureOn  Kind = "begin"      // the picture begins
+	PictureOff Kind = "end"        // the picture is complete
+
+	// What follows does not come from a server.
+
+	Publish Kind = "publish" // XEP-0357 §7: a server published to a node of ours
+	Gone    Kind = "gone"    // the registration behind an endpoint is dead
+	Renew   Kind = "renew"   // the registration behind an endpoint has a token again
+)
+
+// Kinds lists every kind that a server module may report, in the order of docs/events.md.
+func Kinds() []Kind {
+	return []Kind{Bind, CSI, Enable, Disable, Delay, Late, Heard, Hibernate, Queue, Resume, End, Archive,
+		Offline, Room, Subscribe, Propose, Published, Answered, Delete, PictureRow, StoredRow, PictureOn, PictureOff}
+}
+
+// Event is one thing that happened to an account. Which fields carry something
+// depends on the kind and is written down in docs/events.md.
+type Event struct {
+	Kind    Kind
+	Account string    // bare JID; empty for begin and end of the picture
+	Session string    // the server's stable id of the session; empty: the event is the account's
+	Epoch   uint64    // reporter's epoch; grows with every start of the reporter
+	N       uint64    // counter within session (or account) and epoch; 0: not counted, never dropped
+	At      time.Time // reporter's clock, for people; decisions use ours
+
+	Resource string
+	Client   string
+	State    State // csi, resumed, heard, session: where the session stands after the event
+
+	Class  Class
+	Key    string // joins reports of one stanza; empty: none
+	Out    uint64 // outbound count with this stanza
+	Acked  uint64
+	Count  int      // stanzas this event stands for; 0 means 1
+	Unread []Unread // delayed, hibernated, session: what is sent and not acknowledged
+	Heard  []string // call: sessions heard from in the last 10 s
+
+	Address Address
+	Secret  string // enable, endpoint: fingerprint of the publish secret
+
+	Wake      string // answered: which publish
+	Error     string // answered: the condition; empty: it was taken
+	ErrorType string // answered: the stanza error type
+	Reason    string // ended, gone: why
+}
+
+// Unread says of the unacknowledged stanzas of one class how many there are and
+// at which outbound count the last one went out.
+type Unread struct {
+	Class Class
+	Last  uint64
+	Count int
+}
+
+// Batch is what a server module sends at once (docs/events.md).
+type Batch struct {
+	Host   string
+	Epoch  uint64
+	Seq    uint64
+	Events []Event
+}
