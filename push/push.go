@@ -1,0 +1,59 @@
+package push
+
+import (
+	"context"
+	"time"
+
+	"rouse/session"
+)
+
+// Notification is one wake for one device.
+type Notification struct {
+	ID       string // UUID, the same over all tries of one wake (apns-id)
+	Class    session.Class
+	Count    int // stanzas it stands for
+	Target   session.Registration
+	Expires  time.Time // of no use after that
+	Collapse string    // equal for wakes that may replace each other; at most 64 bytes
+}
+
+// Provider sends wakes for one app.
+type Provider interface {
+	// Send tries once, within the deadline of ctx. It is safe for concurrent use.
+	Send(ctx context.Context, n Notification) Result
+
+	// Check proves the credentials without waking anybody; nil: they work.
+	Check(ctx context.Context) error
+}
+
+// Result says how a try went.
+type Result struct {
+	Outcome    Outcome
+	Reason     string        // the provider's own word, for record and log
+	RetryAfter time.Duration // the provider's wish; 0: none
+	Since      time.Time     // TokenGone: since when the provider knows (APNs timestamp); zero: unknown
+	Err        error         // cause in full, for the log only; never holds the token
+}
+
+// Outcome is the closed set of what can come of a try.
+type Outcome uint8
+
+const (
+	Delivered      Outcome = iota // the provider took it
+	TokenGone                     // the device will never be reached under this token
+	RateLimited                   // this device gets too much; later
+	Unavailable                   // provider or network fault; later
+	BadCredentials                // our key or certificate is refused: the app is stopped, nobody loses a registration
+	BadConfig                     // topic, project or environment are refused: the same
+	BadRequest                    // our own mistake: this wake is given up, the registration stays
+	NumOutcomes
+)
+
+var outcomeNames = [NumOutcomes]string{"delivered", "token-gone", "rate-limited", "unavailable", "bad-credentials", "bad-config", "bad-request"}
+
+func (o Outcome) String() string {
+	if o < NumOutcomes {
+		return outcomeNames[o]
+	}
+	return "unknown"
+}

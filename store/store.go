@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"iter"
+	"time"
+
+	"rouse/session"
+)
+
+// Errors that callers act on. Anything else means: the store cannot be used now.
+var (
+	// ErrConflict: the owner changed since it was loaded. Load again, decide again.
+	ErrConflict = errors.New("store: the owner was changed meanwhile")
+	// ErrNotFound: there is no such registration, and there never was.
+	ErrNotFound = errors.New("store: not found")
+	// ErrNewer: the store was written by a newer rouse and is left untouched.
+	ErrNewer = errors.New("store: written by a newer version of rouse")
+)
+
+// Shards is how many shards owners are spread over. It never changes.
+const Shards = 1024
+
+// Shard gives the shard of an owner key or of a node, 0 to Shards-1. It never changes.
+func Shard(key string) int {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return int(h.Sum32() % Shards)
+}
+
+// NodeKey is the owner key of a registration.
+func NodeKey(node string) string { return "node:" + node }
+
+// Owner is an account as loaded. Version 0: not stored yet.
+type Owner struct {
+	Key     string
+	Version uint64
+	Account session.Account // with Pending filled
+}
+
+// Commit is one decision, or several about the same owner.
+type Commit struct {
+	Key     string
+	Version uint64          // of the owner that was decided on
+	Account session.Account // its new state; Pending is not looked at, Put and Drop are
+	Put     map[session.WakeKey]session.Wake
+	Drop    []session.WakeKey
+	Reasons []session.Reason
+	Forget  bool // the owner goes, with wakes and reasons; the rest is not looked at
+}
+
+// Claimed is a pending wake in the hands of a worker.
+type Claimed struct {
+	Owner string
+	Key   session.WakeKey
+	Wake  session.Wake // as stored after the claim
+}
+
+// Reporter is how far a server module has come.
+type Reporter struct {
+	Host    string    `json:"-"`
+	Epoch   uint64    `json:"epoch"`
+	Seq     uint64    `json:"seq"`
+	Picture time.Time `json:"picture,omitzero"` // when the picture that is under way began; zero: none is
+}
+
+// Counts is for metrics and status.
+type Counts struct {
+	Sessions  map[session.State]int
+	Endpoints int
+	Pending   int
+	OldestDue time.Time // zero: nothing is pending
+}
+
+// Accounts keeps owners with their pending wakes and reasons.
+type Accounts interface {
+	// Load gives the owner, or one with version 0 and empty (not nil) maps.
+	Load(ctx context.Context, key string) (Owner, error)
+
+	// Commit stores a decision durably, as a whole, if the owner still has the
+	// version that is named, and gives the new version; else ErrConflict.
+	// Many may be in flight at once; they share disk writes, not fates: one that
+	// fails leaves its neighbours alone.
+	Commit(ctx context.Context, c Commit) (version uint64, err error)
+
+	// Claim gives up to max wakes that are due at now, most urgent class first,
+	// then oldest due, and moves their due time and lease to now+lease, their
+	// Sent to their Count. It changes the owner's version.
+	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claimed, error)
+
+	// NextDue gives the earliest due time; false: nothing is pending.
+	NextDue(ctx context.Context) (time.Time, bool, error)
+
+	// Reasons gives the record of an owner since a time, oldest first.
+	Reasons(ctx context.Context, key string, since time.Time) ([]session.Reason, error)
+
+	// Owners gives the keys of all accounts of a host, in no order. Owners that
+	// are committed meanwhile may or may not be seen.
+	Owners(ctx context.Context, host string) iter.Seq2[string, error]
+
+	// Counts may be a few seconds old.
+	Counts(ctx context.Context) (Counts, error)
+}
+
+// Registrations keeps devices by the node that was issued for them.
+type Registrations interface {
+	// Registration gives the registration, live or dead; ErrNotFound if there is none.
+	Registration(ctx context.Context, node string) (session.Registration, error)
+
+	// Register writes it whole.
+	Register(ctx context.Context, r session.Registration) error
+
+	// Bury marks it dead, unless it was registered again after `at`; then it
+	// stays as it is. It gives the registration as it stands afterwards.
+	Bury(ctx context.Context, node, reason string, at time.Time) (session.Registration, error)
+
+	// Unregister takes it out and leaves a tombstone for TombstoneAge, in which
+	// Registration answers with Dead set and without token.
+	Unregister(ctx context.Context, node, reason string, at time.Time) error
+}
+
+// TombstoneAge is how long an unregistered node is remembered.
+const TombstoneAge = 90 * 24 * time.Hour
+
+// Reporters keeps how far each server module has come.
+type Reporters interface {
+	// Reporter gives a zero Reporter with Host set where none is stored.
+	Reporter(ctx context.Context, host string) (Reporter, error)
+	SetReporter(ctx context.Context, r Reporter) error
+}
+
+// Store is all of it.
+type Store interface {
+	Accounts
+	Registrations
+	Reporters
+
+	// Keep gives a value that was kept under a name, or keeps and gives the value
+	// that is passed. It holds what must not change under a store, like the
+	// fingerprint of the node key.
+	Keep(ctx context.Context, name, value string) (string, error)
+
+	// Verify reads everything and reports the first thing that is wrong.
+	Verify(ctx context.Context) error
+
+	// Close waits for commits in flight.
+	Close() error
+}
+
+// Limits that every store keeps to.
+const (
+	MaxReasons = 200                // per owner; the oldest go
+	ReasonAge  = 7 * 24 * time.Hour // and none is kept longer
+)
