@@ -17,6 +17,7 @@ type Account struct {
 	Sessions  map[string]Session   `json:"sessions,omitempty"`
 	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
 	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
+	Ended     []Ending             `json:"ended,omitempty"`  // sessions that are gone, oldest first: repeats of their events are known
 	Serial    uint64               `json:"serial,omitempty"` // of the newest wake
 	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
 }
@@ -64,6 +65,7 @@ type Endpoint struct {
 	Enabled  time.Time `json:"enabled,omitzero"`
 	Touched  time.Time `json:"touched,omitzero"`
 	Woken    time.Time `json:"woken,omitzero"` // when the last coalesced wake fell due: the window starts here
+	WokenAs  Class     `json:"as,omitempty"`   // and the class of that wake: a higher one does not wait for the window
 	Dead     string    `json:"dead,omitempty"` // why it cannot be woken any more; empty while it can
 }
 
@@ -72,6 +74,14 @@ type Sighting struct {
 	Key   string    `json:"key"`
 	At    time.Time `json:"at"`
 	Woken []Address `json:"woken,omitempty"`
+}
+
+// Ending remembers the counters of a session that is gone.
+type Ending struct {
+	Session string    `json:"sid"`
+	Epoch   uint64    `json:"epoch"`
+	Counter uint64    `json:"n"`
+	At      time.Time `json:"at"`
 }
 
 // WakeKey names a pending wake: per endpoint and class at most one.
@@ -100,6 +110,7 @@ func (a Account) Clone() Account {
 	a.Sessions = cloneMap(a.Sessions)
 	a.Endpoints = cloneMap(a.Endpoints)
 	a.Pending = cloneMap(a.Pending)
+	a.Ended = slices.Clone(a.Ended)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {
 		a.Seen[i].Woken = slices.Clone(a.Seen[i].Woken)

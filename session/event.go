@@ -66,13 +66,15 @@ type Event struct {
 	Unread []Unread // delayed, hibernated, session: what is sent and not acknowledged
 	Heard  []string // call: sessions heard from in the last 10 s
 
+	Published []Address // the server itself published for this stanza to these
+
 	Address Address
 	Secret  string // enable, endpoint: fingerprint of the publish secret
 
 	Wake      string // answered: which publish
 	Error     string // answered: the condition; empty: it was taken
 	ErrorType string // answered: the stanza error type
-	Reason    string // ended, gone: why
+	Reason    string // ended, gone: why; enable, endpoint: why it cannot be used, empty if it can
 }
 
 // Unread says of the unacknowledged stanzas of one class how many there are and
@@ -81,6 +83,7 @@ type Unread struct {
 	Class Class
 	Last  uint64
 	Count int
+	Key   string // of the last one
 }
 
 // Batch is what a server module sends at once (docs/events.md).

@@ -63,6 +63,7 @@ type Reporter struct {
 	Host    string    `json:"-"`
 	Epoch   uint64    `json:"epoch"`
 	Seq     uint64    `json:"seq"`
+	Wanted  bool      `json:"wanted,omitempty"` // a picture is needed, or under way
 	Picture time.Time `json:"picture,omitzero"` // when the picture that is under way began; zero: none is
 }
 
