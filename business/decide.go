@@ -1,0 +1,128 @@
+package business
+
+import (
+	"slices"
+	"time"
+
+	"rouse/session"
+)
+
+// Decide applies one event to an account. The account that is passed stays as
+// it is. An event that was applied before changes nothing and gives no reasons.
+func Decide(a session.Account, e session.Event, p Policy, now time.Time) (session.Account, []session.Reason) {
+	d := &decision{a: a.Clone(), e: e, policy: p, now: now}
+	d.forget()
+	if d.applied() {
+		return a, nil
+	}
+	d.count()
+	if e.Session != "" {
+		d.session()
+	} else {
+		d.account()
+	}
+	return d.a, d.reasons
+}
+
+// decision is one event on its way through the rules.
+type decision struct {
+	a       session.Account
+	e       session.Event
+	policy  Policy
+	now     time.Time
+	reasons []session.Reason
+}
+
+// applied reports whether the event, or a later one of its session or account,
+// was applied before: batches are repeated when their answer got lost.
+func (d *decision) applied() bool {
+	e := d.e
+	if e.N == 0 {
+		return false
+	}
+	if e.Session == "" {
+		return before(e.Epoch, e.N, d.a.Epoch, d.a.Counter)
+	}
+	if s, ok := d.a.Sessions[e.Session]; ok {
+		if !before(e.Epoch, e.N, s.Epoch, s.Counter) {
+			return false
+		}
+		if e.Kind == session.PictureRow {
+			d.touch(s) // it is there, though the row is old
+			return false
+		}
+		return true
+	}
+	for _, end := range d.a.Ended {
+		if end.Session == e.Session && before(e.Epoch, e.N, end.Epoch, end.Counter) {
+			return true
+		}
+	}
+	return false
+}
+
+// before reports whether (epoch, n) is not after what was applied last.
+func before(epoch, n, lastEpoch, last uint64) bool {
+	return epoch < lastEpoch || epoch == lastEpoch && n <= last
+}
+
+// count notes how far the reporter has come.
+func (d *decision) count() {
+	if d.e.Session == "" && d.e.N != 0 {
+		d.a.Epoch, d.a.Counter = d.e.Epoch, d.e.N
+	}
+}
+
+// forget drops what is too old to matter.
+func (d *decision) forget() {
+	d.a.Seen = slices.DeleteFunc(d.a.Seen, func(s session.Sighting) bool { return d.now.Sub(s.At) >= joinFor })
+	if n := len(d.a.Seen) - maxSightings; n > 0 {
+		d.a.Seen = slices.Delete(d.a.Seen, 0, n)
+	}
+	d.a.Ended = slices.DeleteFunc(d.a.Ended, func(x session.Ending) bool { return d.now.Sub(x.At) >= rememberEnds })
+	if n := len(d.a.Ended) - maxEndings; n > 0 {
+		d.a.Ended = slices.Delete(d.a.Ended, 0, n)
+	}
+}
+
+// say records what was decided about one endpoint (zero: the account).
+func (d *decision) say(rule string, v session.Verdict, class session.Class, ep session.Address, why string) {
+	d.reasons = append(d.reasons, session.Reason{
+		At: d.now, Rule: rule, Event: d.e.Kind, Verdict: v, Class: class,
+		Endpoint: ep, Session: d.e.Session, Why: why,
+	})
+}
+
+// addresses gives the endpoints that fit, in a fixed order.
+func (d *decision) addresses(fits func(session.Endpoint) bool) []session.Address {
+	var list []session.Address
+	for addr, ep := range d.a.Endpoints {
+		if fits(ep) {
+			list = append(list, addr)
+		}
+	}
+	slices.SortFunc(list, compare)
+	return list
+}
+
+func compare(a, b session.Address) int {
+	if a.Service != b.Service {
+		if a.Service < b.Service {
+			return -1
+		}
+		return 1
+	}
+	if a.Node < b.Node {
+		return -1
+	}
+	if a.Node > b.Node {
+		return 1
+	}
+	return 0
+}
+
+func ownedBy(sid string) func(session.Endpoint) bool {
+	return func(ep session.Endpoint) bool { return ep.Owner == sid }
+}
+
+func all(session.Endpoint) bool { return true }

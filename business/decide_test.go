@@ -1,0 +1,417 @@
+package business
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rouse/session"
+)
+
+// A history is told in lines, one event each:
+//
+//	+2s phone hibernated out=5 unread=message@5   => a2 wake phone message at once
+//	account archived message s:1                  => b wake phone message; b quiet desk
+//
+// The first word, +DURATION, lets time pass; "phone" and "desk" are sessions whose
+// endpoint has the same name; "account" speaks for the account. Behind the arrow
+// stands who is woken, or not, and by which rule; "-" is nobody at all.
+type history struct {
+	t      testing.TB
+	a      session.Account
+	now    time.Time
+	n      uint64
+	policy Policy
+}
+
+func newHistory(t testing.TB) *history {
+	return &history{t: t, a: session.Account{}.Clone(), now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), policy: DefaultPolicy()}
+}
+
+func addr(name string) session.Address {
+	return session.Address{Service: "push.example.org", Node: name}
+}
+
+func (h *history) play(script string) {
+	h.t.Helper()
+	for line := range strings.Lines(script) {
+		line, want, checked := strings.Cut(strings.TrimSpace(line), "=>")
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		if pause, ok := strings.CutPrefix(words[0], "+"); ok {
+			d, err := time.ParseDuration(pause)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			h.now = h.now.Add(d)
+			words = words[1:]
+		}
+		got := h.line(words)
+		if want = strings.Join(strings.Fields(want), " "); checked && got != want {
+			h.t.Errorf("%s\n got  %s\n want %s", strings.TrimSpace(line), got, want)
+		}
+	}
+}
+
+// line plays one event and tells what was decided.
+func (h *history) line(words []string) string {
+	var reasons []session.Reason
+	switch words[0] {
+	case "sent", "again", "gave-up", "died":
+		reasons = h.settle(words)
+	case "claim":
+		h.claim()
+		return "-"
+	default:
+		h.a, reasons = Decide(h.a, h.event(words), h.policy, h.now)
+	}
+	var told []string
+	for _, r := range reasons {
+		name := r.Endpoint.Node
+		if name == "" {
+			if r.Verdict == session.Quiet && r.Class == session.Nothing {
+				continue // what merely happened
+			}
+			name = "nobody"
+		}
+		s := strings.TrimSpace(r.Rule+" "+string(r.Verdict)+" "+name) + " " + r.Class.String()
+		if r.Verdict == session.Woke {
+			s += " " + strings.Split(r.Why, ",")[0]
+		}
+		told = append(told, s)
+	}
+	if len(told) == 0 {
+		return "-"
+	}
+	return strings.Join(told, "; ")
+}
+
+func (h *history) event(words []string) session.Event {
+	h.n++
+	e := session.Event{Kind: session.Kind(words[1]), Epoch: 1, N: h.n, Account: "juliet@example.org"}
+	if words[0] != "account" {
+		e.Session, e.Resource = words[0], words[0]
+	}
+	if e.Kind == session.Enable || e.Kind == session.Disable {
+		e.Address = addr(words[0])
+	}
+	for _, w := range words[2:] {
+		k, v, ok := strings.Cut(w, "=")
+		switch {
+		case !ok && strings.HasPrefix(w, "s:"), !ok && strings.HasPrefix(w, "i:"):
+			e.Key = w
+		case k == "out":
+			fmt.Sscan(v, &e.Out)
+		case k == "acked":
+			fmt.Sscan(v, &e.Acked)
+		case k == "unread":
+			class, at, _ := strings.Cut(v, "@")
+			u := session.Unread{Count: 1}
+			u.Class, _ = session.ParseClass(class)
+			fmt.Sscan(at, &u.Last)
+			e.Unread = append(e.Unread, u)
+		case k == "heard":
+			e.Heard = append(e.Heard, v)
+		case k == "node":
+			e.Address = addr(v)
+		case k == "resource":
+			e.Resource = v
+		case k == "repeat":
+			fmt.Sscan(v, &e.N)
+		case k == "published":
+			e.Published = append(e.Published, addr(v))
+		default:
+			if s, err := session.ParseState(w); err == nil {
+				e.State = s
+			} else if c, err := session.ParseClass(w); err == nil {
+				e.Class = c
+			} else {
+				h.t.Fatalf("what is %q?", w)
+			}
+		}
+	}
+	return e
+}
+
+// claim lets a worker take everything that is due.
+func (h *history) claim() {
+	h.a = h.a.Clone()
+	for k, w := range h.a.Pending {
+		if !w.Due.After(h.now) {
+			w.Lease, w.Sent = h.now.Add(time.Minute), w.Count
+			w.Due = w.Lease
+			h.a.Pending[k] = w
+		}
+	}
+}
+
+// settle: "sent phone message".
+func (h *history) settle(words []string) []session.Reason {
+	class, _ := session.ParseClass(words[2])
+	k := session.WakeKey{Address: addr(words[1]), Class: class}
+	s := session.Settlement{At: h.now, Why: words[0]}
+	s.Verdict = map[string]session.Verdict{"sent": session.Sent, "again": session.Again, "gave-up": session.GaveUp, "died": session.Died}[words[0]]
+	s.Due = h.now.Add(time.Second)
+	var reasons []session.Reason
+	h.a, reasons = Settle(h.a, k, h.a.Pending[k].Serial, s, h.policy)
+	return reasons
+}
+
+func (h *history) pending() []string {
+	var list []string
+	for k, w := range h.a.Pending {
+		list = append(list, fmt.Sprintf("%s %s×%d", k.Node, k.Class, w.Count))
+	}
+	slices.Sort(list)
+	return list
+}
+
+const phone = "phone bind\nphone enable\n"
+
+var rules = []struct {
+	name, script string
+}{
+	{"online: nobody", phone + `
+		account archived message s:1                         => b quiet phone message
+	`},
+	{"inactive: nobody", phone + `
+		phone csi inactive                                   => -
+		account archived message s:1                         => b quiet phone message
+	`},
+	{"a1: ack delayed, and again for every further stanza until heard from", phone + `
+		phone delayed out=1 unread=message@1                 => a1 wake phone message at once
+		claim
+		sent phone message                                   => a1 sent phone message
+		+40s phone late message i:2 out=2                    => a1 wake phone message at once
+		claim
+		sent phone message
+		+40s phone heard active acked=2                      => -
+		+1s account archived message s:3                     => b quiet phone message
+		+30s phone delayed out=3 acked=2 unread=message@3    => a1 wake phone message at once
+	`},
+	{"a1: what is archived for a delayed session wakes once", phone + `
+		phone delayed out=1 unread=message@1                 => a1 wake phone message at once
+		claim
+		sent phone message
+		+40s account archived message s:2                    => b wake phone message at once
+		phone late message s:2 out=2                         => a1 covered phone message
+		claim
+		sent phone message
+		+50s phone hibernated out=2 unread=message@2         => -
+	`},
+	{"a1: the room's message too", phone + `
+		phone delayed out=1 unread=group@1                   => a1 wake phone group at once
+		claim
+		sent phone group
+		+40s phone late group i:r out=2                      => a1 wake phone group at once
+	`},
+	{"a2: cut with unread stanzas", phone + `
+		phone hibernated out=9 acked=7 unread=message@9      => a2 wake phone message at once
+	`},
+	{"a2: cut with nothing worth a wake", phone + `
+		phone hibernated out=9 acked=7                       => -
+		+1s phone queued nothing out=10                      => -
+	`},
+	{"a2: only the most important wakes", phone + `
+		phone hibernated out=9 unread=group@8 unread=message@9  => a2 wake phone message at once
+	`},
+	{"a3: stanzas while hibernated are coalesced", phone + `
+		phone hibernated                                     => -
+		+1s phone queued message i:1 out=1                   => a3 wake phone message at once
+		claim
+		sent phone message
+		+1s phone queued message i:2 out=2                   => a3 wake phone message in 4s
+		+1s phone queued message i:3 out=3                   => a3 merged phone message
+	`},
+	{"a3: what comes while the wake is being sent is owed again", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		claim
+		phone queued message i:2 out=2                       => a3 merged phone message
+		sent phone message                                   => a3 sent phone message; a3 merged phone message
+	`},
+	{"a4: resumed and cut again without an ack: the unread stanza wakes once more", phone + `
+		phone hibernated
+		phone queued message i:1 out=5                       => a3 wake phone message at once
+		claim
+		sent phone message
+		+10s phone resumed active acked=4                    => -
+		+10s phone hibernated out=5 acked=4 unread=message@5 => a2 wake phone message at once
+	`},
+	{"a4: resumed and acknowledged", phone + `
+		phone hibernated
+		phone queued message i:1 out=5                       => a3 wake phone message at once
+		phone resumed active acked=4                         => a4 withdraw phone message
+		+10s phone hibernated out=5 acked=5                  => -
+	`},
+	{"b and c: archived and offline are one stanza", phone + `
+		phone ended                                          => -
+		account archived message s:1                         => b wake phone message at once
+		account offline message s:1                          => c covered phone message
+	`},
+	{"b: the phone sleeps, the desktop is active", phone + `
+		desk bind
+		desk enable
+		phone ended
+		account archived message s:1                         => b quiet desk message; b wake phone message at once
+	`},
+	{"a3: the phone is hibernated, the desktop is active", phone + `
+		desk bind
+		desk enable
+		phone hibernated
+		account archived message s:1                         => b quiet desk message; b quiet phone message
+		phone queued message s:1 out=1                       => a3 wake phone message at once
+	`},
+	{"b': a call rings everywhere but where the user is certainly reached", phone + `
+		desk bind
+		desk enable
+		account call i:c heard=desk                          => b' quiet desk call; b' wake phone call at once
+		phone queued call i:c out=3                          => a3 covered phone call
+	`},
+	{"b': a call waits for no window", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		claim
+		sent phone message
+		+1s account call i:c                                 => b' wake phone call at once
+	`},
+	{"b': a call that was not picked up before the line was cut is missed", phone + `
+		account call i:c heard=phone                         => b' quiet phone call
+		+5s phone hibernated out=3 unread=call@3             => a2 wake phone message at once
+	`},
+	{"a higher class does not wait for the window of a lower", phone + `
+		phone hibernated
+		phone queued group i:1 out=1                         => a3 wake phone group at once
+		claim
+		sent phone group
+		+1s phone queued message i:2 out=2                   => a3 wake phone message at once
+	`},
+	{"nothing wakes nobody", phone + `
+		phone ended
+		account archived nothing s:1                         => -
+		account offline nothing s:1                          => -
+	`},
+	{"c: out of the queue of a session that died", phone + `
+		tablet bind
+		tablet enable
+		tablet ended
+		account archived message s:1                         => b quiet phone message; b wake tablet message at once
+		phone hibernated out=1 unread=message@1              => a2 wake phone message at once
+		claim
+		sent phone message
+		sent tablet message
+		+600s phone offline message s:1 out=1                => c covered phone message; c covered tablet message
+	`},
+	{"c: the same without an archive", phone + `
+		tablet bind
+		tablet enable
+		tablet ended
+		phone hibernated out=1 unread=message@1              => a2 wake phone message at once
+		claim
+		sent phone message
+		+600s phone offline message i:1 out=1                => c covered phone message; c wake tablet message at once
+	`},
+	{"repeats change nothing", phone + `
+		phone hibernated
+		phone queued message i:1 out=1 repeat=9              => a3 wake phone message at once
+		phone queued message i:1 out=1 repeat=9              => -
+		phone queued message i:9 out=9 repeat=8              => -
+		phone ended repeat=10                                => -
+		phone bind repeat=1                                  => -
+		phone queued message i:1 out=1 repeat=9              => -
+	`},
+	{"a client that binds afresh is not asleep", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		phone2 bind resource=phone                           => withdraw phone message
+		account archived message s:2                         => b quiet phone message
+	`},
+	{"disable takes everything of the endpoint", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		account disable node=phone                           => withdraw phone message; quiet phone nothing
+		phone queued message i:2 out=2                       => a3 quiet nobody message
+	`},
+	{"a dead endpoint is not woken until it registers again", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		claim
+		died phone message                                   => dead phone nothing
+		+9s phone queued message i:2 out=2                   => a3 dead phone message
+		account renew node=phone                             => quiet phone nothing
+		+9s phone queued message i:3 out=3                   => a3 wake phone message at once
+	`},
+	{"what the server published while rouse was away is not doubled", phone + `
+		phone hibernated
+		phone queued message i:1 out=1 published=phone       => a3 covered phone message
+		+1s phone queued message i:2 out=2                   => a3 wake phone message at once
+		account published message i:2 node=phone             => covered phone message
+	`},
+	{"p: a server publishes", `
+		account publish silent node=n1                       => p wake n1 silent at once
+		account publish message node=n1                      => p wake n1 message at once
+		account publish silent node=n1                       => p merged n1 silent
+	`},
+	{"deleted: everything is gone", phone + `
+		phone hibernated out=1 unread=message@1
+		account deleted                                      => -
+		account archived message s:1                         => b quiet nobody message
+	`},
+	{"the picture wakes whom we missed, and settles who is back", phone + `
+		phone session hibernated out=4 acked=3 unread=message@4  => a2 wake phone message at once
+		phone session hibernated out=4 acked=3 unread=message@4  => -
+		phone session active out=4 acked=4                   => withdraw phone message
+	`},
+}
+
+func TestRules(t *testing.T) {
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) { newHistory(t).play(r.script) })
+	}
+}
+
+func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
+	h := newHistory(t)
+	h.play(phone + "tablet bind\ntablet enable\nphone hibernated out=1 unread=message@1")
+	began := h.now.Add(time.Second)
+	h.play("+2s tablet session active")
+	h.play("account endpoint node=tablet")
+	a, reasons := Sweep(h.a, began, h.now)
+	if len(a.Sessions) != 1 || len(a.Endpoints) != 1 || len(a.Pending) != 0 {
+		t.Errorf("left: %+v", a)
+	}
+	if _, ok := a.Endpoints[addr("tablet")]; !ok {
+		t.Errorf("the tablet was shown and is gone")
+	}
+	if len(reasons) == 0 {
+		t.Error("nothing was recorded")
+	}
+}
+
+func TestDecideLeavesItsInputAlone(t *testing.T) {
+	h := newHistory(t)
+	h.play(phone + "phone hibernated out=1 unread=message@1")
+	before := fmt.Sprintf("%+v", h.a)
+	Decide(h.a, session.Event{Kind: session.Resume, Session: "phone", Epoch: 1, N: 99}, h.policy, h.now)
+	if after := fmt.Sprintf("%+v", h.a); before != after {
+		t.Errorf("the account that was passed changed:\n%s\n%s", before, after)
+	}
+}
+
+func TestEndpointsAreBounded(t *testing.T) {
+	h := newHistory(t)
+	h.play("phone bind")
+	for i := range 3 * MaxEndpoints {
+		h.play(fmt.Sprintf("+1s phone enable node=n%d", i))
+	}
+	if len(h.a.Endpoints) != MaxEndpoints {
+		t.Errorf("%d endpoints, want %d", len(h.a.Endpoints), MaxEndpoints)
+	}
+	if _, ok := h.a.Endpoints[addr(fmt.Sprintf("n%d", 3*MaxEndpoints-1))]; !ok {
+		t.Error("the newest endpoint is gone")
+	}
+}

@@ -1,0 +1,86 @@
+package business
+
+import (
+	"time"
+
+	"rouse/session"
+)
+
+// row applies a row of the picture: a session as it is now. Whatever we did not
+// hear of is made up for: a sleeper with unread stanzas that no wake covers is
+// woken, one that is back is settled.
+func (d *decision) row() {
+	e := d.e
+	s, known := d.a.Sessions[e.Session]
+	if known && e.N != 0 && before(e.Epoch, e.N, s.Epoch, s.Counter) {
+		return
+	}
+	was := s.State
+	if known && s.Epoch != e.Epoch && e.Out < s.Out {
+		s = session.Session{} // another session under an id that was used before
+	}
+	s.Resource, s.Client = e.Resource, e.Client
+	s.Epoch, s.Counter, s.Touched = e.Epoch, e.N, d.now
+	s.State, s.Out, s.Acked = e.State, e.Out, max(s.Acked, e.Acked)
+	switch e.State {
+	case session.Delayed:
+		s = d.unread("a1", s)
+	case session.Hibernated:
+		s = d.unread("a2", s)
+	default:
+		if !known || was == session.Delayed || was == session.Hibernated {
+			s = d.back(s, "", "found connected")
+		}
+	}
+	d.a.Sessions[e.Session] = s
+}
+
+// stored applies a row of the picture: an endpoint as the server has it.
+func (d *decision) stored() {
+	e := d.e
+	ep, known := d.a.Endpoints[e.Address]
+	ep.Resource, ep.Client, ep.Secret, ep.Touched = e.Resource, e.Client, e.Secret, d.now
+	if !known {
+		ep.Enabled = d.now
+	}
+	if !known || e.Reason != "" {
+		ep.Dead = e.Reason
+	}
+	if e.Session != "" {
+		ep.Owner = e.Session
+	} else if _, there := d.a.Sessions[ep.Owner]; !there {
+		ep.Owner = ""
+		for sid, s := range d.a.Sessions {
+			if sameClient(ep, s) && sid > ep.Owner {
+				ep.Owner = sid
+			}
+		}
+	}
+	d.a.Endpoints[e.Address] = ep
+	d.bound(e.Address)
+}
+
+// Sweep ends, at the end of a picture, what it did not show: sessions and
+// endpoints that were not touched since it began.
+func Sweep(a session.Account, began, now time.Time) (session.Account, []session.Reason) {
+	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
+	for sid, s := range a.Sessions {
+		if s.Touched.Before(began) {
+			d.e.Session, d.e.Epoch, d.e.N, d.e.Reason = sid, s.Epoch, s.Counter, "not there any more"
+			d.ended()
+		}
+	}
+	d.e.Session = ""
+	for _, addr := range d.addresses(all) {
+		ep := d.a.Endpoints[addr]
+		if ep.Touched.Before(began) {
+			d.remove(addr, "not registered any more")
+			continue
+		}
+		if _, ok := d.a.Sessions[ep.Owner]; !ok && ep.Owner != "" {
+			ep.Owner = ""
+			d.a.Endpoints[addr] = ep
+		}
+	}
+	return d.a, d.reasons
+}

@@ -1,0 +1,44 @@
+package business
+
+import (
+	"fmt"
+	"time"
+)
+
+// Policy is what an operator may choose about the rules ([rules] in rouse.toml).
+type Policy struct {
+	// Coalesce is the window of an endpoint: its first wake goes out at once,
+	// what follows within the window goes out as one wake at its end. Calls and
+	// wakes of a higher class than the last do not wait.
+	Coalesce time.Duration
+}
+
+// DefaultPolicy suits most.
+func DefaultPolicy() Policy { return Policy{Coalesce: 5 * time.Second} }
+
+// Rules names every rule, for metrics. Empty: no rule of ours speaks.
+func Rules() []string { return []string{"", "a1", "a2", "a3", "a4", "b", "b'", "c", "p"} }
+
+const (
+	joinFor      = 120 * time.Second // reports with one key within that time are about one stanza
+	rememberEnds = 24 * time.Hour    // repeats of events of a session that is gone are known that long
+	maxSightings = 64
+	maxEndings   = 32
+
+	// MaxEndpoints bounds what an account can have us remember; the oldest goes.
+	// Servers keep fewer (Prosody: push_max_devices, 5).
+	MaxEndpoints = 32
+)
+
+// lifetimes by class: a call that has stopped ringing wakes nobody.
+const (
+	callLife    = 45 * time.Second
+	messageLife = 7 * 24 * time.Hour
+)
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

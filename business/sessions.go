@@ -1,0 +1,195 @@
+package business
+
+import (
+	"rouse/session"
+)
+
+// session applies an event of one session.
+func (d *decision) session() {
+	e := d.e
+	switch e.Kind {
+	case session.End:
+		d.ended()
+		return
+	case session.PictureRow:
+		d.row()
+		return
+	case session.StoredRow:
+		d.stored()
+		return
+	case session.Published:
+		d.published()
+		return
+	case session.Offline: // from the queue of a session that dies
+		d.returned()
+		return
+	}
+
+	s, known := d.a.Sessions[e.Session]
+	if e.Kind == session.Bind {
+		s, known = session.Session{Resource: e.Resource, Client: e.Client}, true
+	}
+	if !known {
+		s = session.Session{Resource: e.Resource, Client: e.Client}
+	}
+	if e.N != 0 {
+		s.Epoch, s.Counter = e.Epoch, e.N
+	}
+	s.Touched, s.Out = d.now, max(s.Out, e.Out)
+
+	switch e.Kind {
+	case session.Bind:
+		d.a.Sessions[e.Session] = s
+		d.adopt(s)
+		d.say("", session.Quiet, session.Nothing, session.Address{}, "logged in")
+		return
+	case session.CSI:
+		s.State = e.State
+		d.say("", session.Quiet, session.Nothing, session.Address{}, "the client says it is "+e.State.String())
+	case session.Enable:
+		d.a.Sessions[e.Session] = s
+		d.enable()
+		return
+	case session.Delay:
+		s.State, s.Acked = session.Delayed, max(s.Acked, e.Acked)
+		s = d.unread("a1", s)
+	case session.Late:
+		s.State = session.Delayed
+		s = d.stanza("a1", s)
+	case session.Hibernate:
+		s.State, s.Acked = session.Hibernated, max(s.Acked, e.Acked)
+		s = d.unread("a2", s)
+	case session.Queue:
+		s.State = session.Hibernated
+		s = d.stanza("a3", s)
+	case session.Heard:
+		s.State = e.State
+		s = d.back(s, "", "heard from again")
+	case session.Resume:
+		s.State = e.State
+		s = d.back(s, "a4", "resumed")
+	}
+	d.a.Sessions[e.Session] = s
+}
+
+// touch notes that a session is there, for the sweep at the picture's end.
+func (d *decision) touch(s session.Session) {
+	s.Touched = d.now
+	d.a.Sessions[d.e.Session] = s
+}
+
+// back: the client is there again. What was owed to its endpoints is not needed,
+// and what it has not acknowledged may wake again in its next sleep.
+func (d *decision) back(s session.Session, rule, why string) session.Session {
+	s.Acked = max(s.Acked, d.e.Acked)
+	s.Covered = voided(s)
+	d.say(rule, session.Quiet, session.Nothing, session.Address{}, why)
+	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
+		d.withdraw(rule, addr, why)
+	}
+	return s
+}
+
+// voided is the coverage that is left after a sign of life: up to what the client acknowledged.
+func voided(s session.Session) [session.NumClasses]uint64 {
+	for c := range s.Covered {
+		s.Covered[c] = min(s.Covered[c], s.Acked)
+	}
+	return s.Covered
+}
+
+// ended: the session is gone, its endpoints belong to nobody (rule a4).
+func (d *decision) ended() {
+	e := d.e
+	delete(d.a.Sessions, e.Session)
+	d.a.Ended = append(d.a.Ended, session.Ending{Session: e.Session, Epoch: e.Epoch, Counter: e.N, At: d.now})
+	for _, addr := range d.addresses(ownedBy(e.Session)) {
+		ep := d.a.Endpoints[addr]
+		ep.Owner = ""
+		d.a.Endpoints[addr] = ep
+	}
+	why := "session ended"
+	if e.Reason != "" {
+		why += ": " + e.Reason
+	}
+	d.say("a4", session.Quiet, session.Nothing, session.Address{}, why)
+}
+
+// stanza wakes for one stanza to a session that sleeps (rules a1 and a3).
+func (d *decision) stanza(rule string, s session.Session) session.Session {
+	e := d.e
+	if !e.Class.Wakes() {
+		d.say(rule, session.Quiet, e.Class, session.Address{}, "nothing that is worth a wake")
+		return s
+	}
+	if d.covered(rule, s, e.Class, e.Out) {
+		return s
+	}
+	if !d.wakeSession(rule, e.Class, e.Key, max(e.Count, 1)) {
+		return s
+	}
+	return cover(s, e.Class, e.Out)
+}
+
+// unread wakes for what is sent and not acknowledged as the session falls asleep
+// (rules a1 and a2): once, for the most important of what no wake covers yet.
+func (d *decision) unread(rule string, s session.Session) session.Session {
+	best, count, key, last := session.Nothing, 0, "", uint64(0)
+	for _, u := range d.e.Unread {
+		class := u.Class
+		if class == session.Call {
+			class = session.Message // it rang when it was proposed; now it is a missed call
+		}
+		if !class.Wakes() || u.Last <= s.Covered[class] {
+			continue
+		}
+		count += max(u.Count, 1)
+		last = max(last, u.Last)
+		if class > best || class == best && u.Class == session.Call {
+			best, key = class, u.Key
+		}
+	}
+	if best == session.Nothing {
+		why := "nothing unread that is worth a wake"
+		if len(d.e.Unread) > 0 {
+			why = "what is unread was covered by an earlier wake"
+		}
+		d.say(rule, session.Quiet, session.Nothing, session.Address{}, why)
+		return s
+	}
+	if !d.wakeSession(rule, best, key, count) {
+		return s
+	}
+	return cover(s, best, last)
+}
+
+// covered says so if an earlier wake of this sleep stands for the stanza.
+func (d *decision) covered(rule string, s session.Session, class session.Class, at uint64) bool {
+	if at == 0 || at > s.Covered[class] {
+		return false
+	}
+	d.say(rule, session.Covered, class, session.Address{}, "an earlier wake of this sleep covers it")
+	return true
+}
+
+// cover notes that a wake of a class stands for everything of that class or a
+// lower one up to an outbound count.
+func cover(s session.Session, class session.Class, at uint64) session.Session {
+	for c := range class + 1 {
+		s.Covered[c] = max(s.Covered[c], at)
+	}
+	return s
+}
+
+// wakeSession wakes the endpoints that a session owns; false: it owns none.
+func (d *decision) wakeSession(rule string, class session.Class, key string, count int) bool {
+	list := d.addresses(ownedBy(d.e.Session))
+	if len(list) == 0 {
+		d.say(rule, session.Quiet, class, session.Address{}, "the session has no push endpoint")
+		return false
+	}
+	for _, addr := range list {
+		d.wakeFor(rule, key, addr, class, count)
+	}
+	return true
+}

@@ -1,0 +1,64 @@
+package business
+
+import (
+	"time"
+
+	"rouse/session"
+)
+
+// Settle applies what became of a try to send a wake. A wake that was withdrawn
+// meanwhile, or taken by another worker since, is not there under its serial
+// any more; then nothing changes.
+func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Settlement, p Policy) (session.Account, []session.Reason) {
+	w, ok := a.Pending[key]
+	if !ok || w.Serial != serial {
+		return a, nil
+	}
+	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: "settled"}}
+	switch s.Verdict {
+	case session.Sent, session.GaveUp:
+		d.say(w.Rule, s.Verdict, key.Class, key.Address, s.Why)
+		d.rest(key, w)
+	case session.Again:
+		w.Due, w.Lease, w.Sent = s.Due, time.Time{}, 0
+		if !s.Free {
+			w.Attempt++
+		}
+		d.a.Pending[key] = w
+		d.say(w.Rule, session.Again, key.Class, key.Address, s.Why)
+	case session.Died:
+		if ep, ok := d.a.Endpoints[key.Address]; ok {
+			delete(d.a.Pending, key)
+			d.kill(key.Address, ep, s.Why)
+		} else {
+			delete(d.a.Pending, key)
+			d.say(w.Rule, session.Died, key.Class, key.Address, s.Why)
+		}
+	}
+	return d.a, d.reasons
+}
+
+// rest owes again what came while the wake was being sent.
+func (d *decision) rest(key session.WakeKey, w session.Wake) {
+	left := w.Count - w.Sent
+	if left <= 0 || w.Sent == 0 {
+		delete(d.a.Pending, key)
+		return
+	}
+	ep := d.a.Endpoints[key.Address]
+	next := session.Wake{Count: left, Rule: w.Rule, Since: d.now}
+	next.Due, ep = due(ep, key.Class, d.policy, d.now)
+	d.a.Endpoints[key.Address] = ep
+	d.a.Serial++
+	next.Serial = d.a.Serial
+	d.a.Pending[key] = next
+	d.say(w.Rule, session.Merged, key.Class, key.Address, "one more wake, for "+plural(left, "stanza that came", "stanzas that came")+" while it was being sent")
+}
+
+// Life says how long after its first stanza a wake is of use.
+func Life(c session.Class) time.Duration {
+	if c == session.Call {
+		return callLife
+	}
+	return messageLife
+}

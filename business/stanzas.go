@@ -1,0 +1,170 @@
+package business
+
+import (
+	"slices"
+	"strings"
+
+	"rouse/session"
+)
+
+// account applies an event that is the account's, not a session's.
+func (d *decision) account() {
+	switch d.e.Kind {
+	case session.Archive, session.Subscribe:
+		d.archived()
+	case session.Offline, session.Room:
+		d.offline()
+	case session.Propose:
+		d.call()
+	case session.Enable:
+		d.enable()
+	case session.Disable:
+		d.disable()
+	case session.Published:
+		d.published()
+	case session.StoredRow:
+		d.stored()
+	case session.Publish:
+		d.publish()
+	case session.Gone:
+		d.gone()
+	case session.Renew:
+		d.renew()
+	case session.Delete:
+		d.a = session.Account{}.Clone()
+	}
+}
+
+// archived: rule b, endpoints of nobody who is there or whose queue wakes them.
+func (d *decision) archived() {
+	d.eachFor("b", func(s session.Session) string {
+		if s.State == session.Delayed {
+			return ""
+		}
+		return "its session is " + s.State.String()
+	})
+}
+
+// offline: rule c, all endpoints.
+func (d *decision) offline() {
+	d.eachFor("c", func(session.Session) string { return "" })
+}
+
+// call: rule b', all endpoints, except where the user is certainly reached.
+func (d *decision) call() {
+	d.e.Class = session.Call
+	for _, addr := range d.worth("b'") {
+		ep := d.a.Endpoints[addr]
+		s, ok := d.a.Sessions[ep.Owner]
+		if ok && s.State == session.Active && slices.Contains(d.e.Heard, ep.Owner) {
+			d.say("b'", session.Quiet, session.Call, addr, "its session is active and was heard from in the last 10 s")
+			continue
+		}
+		d.wakeFor("b'", d.e.Key, addr, session.Call, 1)
+	}
+}
+
+// returned: rule c, for a stanza out of the queue of a session that died. Its own
+// wakes cover what they cover; if the stanza is archived too, the endpoints of
+// others were decided when that happened.
+func (d *decision) returned() {
+	s := d.a.Sessions[d.e.Session]
+	archived := strings.HasPrefix(d.e.Key, "s:")
+	for _, addr := range d.worth("c") {
+		owned := d.a.Endpoints[addr].Owner == d.e.Session
+		switch {
+		case owned && d.e.Out != 0 && d.e.Out <= s.Covered[d.e.Class]:
+			d.say("c", session.Covered, d.e.Class, addr, "an earlier wake of this sleep covers it")
+		case !owned && archived:
+			d.say("c", session.Covered, d.e.Class, addr, "decided when the stanza was archived")
+		default:
+			d.wakeFor("c", d.e.Key, addr, d.e.Class, max(d.e.Count, 1))
+		}
+	}
+}
+
+// publish: rule p, the endpoint that a server published to.
+func (d *decision) publish() {
+	addr := d.e.Address
+	ep, ok := d.a.Endpoints[addr]
+	if !ok {
+		ep.Enabled = d.now
+	}
+	ep.Dead = "" // the caller knows that the registration lives
+	d.a.Endpoints[addr] = ep
+	d.wakeFor("p", d.e.Key, addr, d.e.Class, max(d.e.Count, 1))
+}
+
+// eachFor wakes every endpoint but those for whose session there is a reason not to.
+func (d *decision) eachFor(rule string, unless func(session.Session) string) {
+	for _, addr := range d.worth(rule) {
+		if s, ok := d.a.Sessions[d.a.Endpoints[addr].Owner]; ok {
+			if why := unless(s); why != "" {
+				d.say(rule, session.Quiet, d.e.Class, addr, why)
+				continue
+			}
+		}
+		d.wakeFor(rule, d.e.Key, addr, d.e.Class, max(d.e.Count, 1))
+	}
+}
+
+// worth gives all endpoints if the stanza is worth a wake.
+func (d *decision) worth(rule string) []session.Address {
+	if !d.e.Class.Wakes() {
+		d.say(rule, session.Quiet, d.e.Class, session.Address{}, "nothing that is worth a wake")
+		return nil
+	}
+	list := d.addresses(all)
+	if len(list) == 0 {
+		d.say(rule, session.Quiet, d.e.Class, session.Address{}, "the account has no push endpoint")
+	}
+	return list
+}
+
+// published: the server's own push module woke an endpoint while we were away.
+func (d *decision) published() {
+	e := d.e
+	if s, ok := d.a.Sessions[e.Session]; ok && e.Out != 0 {
+		d.a.Sessions[e.Session] = cover(s, e.Class, e.Out)
+	}
+	if _, ok := d.a.Endpoints[e.Address]; !ok {
+		return
+	}
+	key := session.WakeKey{Address: e.Address, Class: e.Class}
+	if w, ok := d.a.Pending[key]; ok && e.Key != "" && d.seen(e.Key, e.Address) && !w.Claimed(d.now) {
+		if w.Count--; w.Count > 0 {
+			d.a.Pending[key] = w
+		} else {
+			delete(d.a.Pending, key)
+		}
+	}
+	d.see(e.Key, e.Address)
+	d.say("", session.Covered, e.Class, e.Address, "the server itself published while rouse was away")
+}
+
+// seen reports whether the stanza with that key was decided for the endpoint.
+func (d *decision) seen(key string, addr session.Address) bool {
+	if key == "" {
+		return false
+	}
+	for _, s := range d.a.Seen {
+		if s.Key == key && slices.Contains(s.Woken, addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// see remembers it.
+func (d *decision) see(key string, addr session.Address) {
+	if key == "" || d.seen(key, addr) {
+		return
+	}
+	for i, s := range d.a.Seen {
+		if s.Key == key {
+			d.a.Seen[i].Woken = append(s.Woken, addr)
+			return
+		}
+	}
+	d.a.Seen = append(d.a.Seen, session.Sighting{Key: key, At: d.now, Woken: []session.Address{addr}})
+}
