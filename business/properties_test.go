@@ -23,6 +23,7 @@ type world struct {
 	stanzas int
 	devices []*device
 	flying  map[session.WakeKey]flight
+	crashed map[uint64]bool // wakes that were in flight as a worker died: the only ones that may double
 }
 
 type device struct {
@@ -40,11 +41,10 @@ type accepted struct{ claimed, step int }
 type flight struct {
 	wake    session.Wake
 	claimed int
-	sent    bool // the provider took it, and the worker died before it could say so
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, a: session.Account{}.Clone(), now: time.Unix(1_700_000_000, 0), flying: map[session.WakeKey]flight{}}
+	w := &world{t: t, a: session.Account{}.Clone(), now: time.Unix(1_700_000_000, 0), flying: map[session.WakeKey]flight{}, crashed: map[uint64]bool{}}
 	for _, name := range []string{"phone", "tablet"} {
 		d := &device{name: name, sent: map[uint64]int{}, owed: map[int]int{}}
 		w.devices = append(w.devices, d)
@@ -221,8 +221,7 @@ func (w *world) claim() {
 		wake.Lease, wake.Sent = w.now.Add(time.Minute), wake.Count
 		wake.Due = wake.Lease
 		w.a.Pending[k] = wake
-		old := w.flying[k]
-		w.flying[k] = flight{wake: wake, claimed: w.step, sent: old.sent && old.wake.Serial == wake.Serial}
+		w.flying[k] = flight{wake: wake, claimed: w.step}
 	}
 }
 
@@ -238,8 +237,7 @@ func (w *world) settle(k session.WakeKey, fate int) {
 		w.accept(k, f)
 	}
 	if fate == 3 {
-		f.sent = true
-		w.flying[k] = f // its lease will run out, and another worker takes it
+		w.crashed[f.wake.Serial] = true // its lease will run out, and another worker takes it
 		return
 	}
 	w.a, _ = Settle(w.a, k, f.wake.Serial, s, DefaultPolicy())
@@ -257,7 +255,7 @@ func (w *world) accept(k session.WakeKey, f flight) {
 	if current, ok := w.a.Pending[k]; !ok || current.Serial != f.wake.Serial {
 		return // withdrawn too late: it belongs to a sleep that is over
 	}
-	if n := len(d.woken); n > 0 && !f.sent {
+	if n := len(d.woken); n > 0 && !w.crashed[f.wake.Serial] {
 		fresh := false
 		for _, at := range d.owed {
 			fresh = fresh || at > d.woken[n-1].claimed
