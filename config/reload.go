@@ -1,0 +1,41 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// NeedRestart names the settings that differ between two configurations and only
+// take effect at a start, sorted. Everything else can be taken over while running.
+// Files are compared by name, secrets by what they are.
+func NeedRestart(running, next *Config) []string {
+	var keys []string
+	for _, s := range settings {
+		if s.Reload || strings.HasPrefix(s.Key, "app.") {
+			continue
+		}
+		if !reflect.DeepEqual(lookup(running, s.Key), lookup(next, s.Key)) {
+			keys = append(keys, s.Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// lookup gives the value of a setting outside [[app]], nil where its table is absent.
+func lookup(c *Config, key string) any {
+	v := reflect.ValueOf(c).Elem()
+	for name := range strings.SplitSeq(key, ".") {
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				return nil
+			}
+			v = v.Elem()
+		}
+		fields := fieldsOf(v.Type())
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+		v = v.Field(fields[i].index)
+	}
+	return v.Interface()
+}
