@@ -60,6 +60,13 @@ func (w *world) report(e session.Event) {
 	e.Epoch, e.N = 1, w.n
 	w.history = append(w.history, e)
 	w.a, _ = Decide(w.a, e, DefaultPolicy(), w.now)
+	if rapid.IntRange(0, 3).Draw(w.t, "a worker is quick") == 0 {
+		w.claim()
+		for k := range w.flying {
+			w.settle(k, 0)
+		}
+		w.now = w.now.Add(7 * time.Second)
+	}
 	if rapid.IntRange(0, 9).Draw(w.t, "repeat") == 0 {
 		from := rapid.IntRange(max(0, len(w.history)-8), len(w.history)-1).Draw(w.t, "repeat from")
 		for _, old := range w.history[from:] {
