@@ -61,7 +61,7 @@ func (d *decision) stored() {
 }
 
 // Sweep ends, at the end of a picture, what it did not show: sessions and
-// endpoints that were not touched since it began.
+// endpoints that were not touched since it began. No reasons: nothing changed.
 func Sweep(a session.Account, began, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
 	for sid, s := range a.Sessions {
@@ -80,6 +80,7 @@ func Sweep(a session.Account, began, now time.Time) (session.Account, []session.
 		if _, ok := d.a.Sessions[ep.Owner]; !ok && ep.Owner != "" {
 			ep.Owner = ""
 			d.a.Endpoints[addr] = ep
+			d.say("", session.Quiet, session.Nothing, addr, "its session is not there any more")
 		}
 	}
 	return d.a, d.reasons

@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"rouse/business"
+	"rouse/session"
+	"rouse/store"
+)
+
+// Errors that callers answer with. Anything else is a fault of the store.
+var (
+	// ErrBusy: too much waits for this owner already.
+	ErrBusy = errors.New("gateway: too much waits for this account")
+	// ErrClosed: the gateway is shutting down.
+	ErrClosed = errors.New("gateway: shutting down")
+)
+
+// Server is the other direction: what we ask of server modules. Calls return at
+// once or when ctx ends; what is lost is asked again.
+type Server interface {
+	// Picture asks a host for the full picture (docs/events.md).
+	Picture(ctx context.Context, host string) error
+	// Woken tells a host that a hibernated session was woken.
+	Woken(ctx context.Context, host, user, sid string) error
+}
+
+// Observer is told what happened, for metrics. It must not block.
+type Observer interface {
+	Event(kind session.Kind)
+	Decision(rule string, v session.Verdict)
+}
+
+// Config is what a Gateway needs. All fields but Answered and Observer are required.
+type Config struct {
+	Store    store.Store
+	Server   Server
+	Nodes    *Nodes
+	Service  string   // our own JID: endpoints of other services are published by their server
+	Hosts    []string // whose modules may report
+	Policy   business.Policy
+	Now      func() time.Time
+	Rand     io.Reader
+	Logger   *slog.Logger
+	Observer Observer
+	Answered func(wake, condition, errorType string) // a third party's push service answered
+}
+
+const (
+	mailbox  = 1024             // operations that may wait for one owner
+	perTurn  = 128              // of which so many are decided in one commit
+	lease    = 2 * time.Minute  // longer than any try, relay's second one included
+	askFor   = 30 * time.Second // a picture that did not begin is asked again
+	sweepers = 64               // accounts that are swept side by side
+	cached   = 20_000           // owners, and registrations
+)
+
+// Gateway is described at the package.
+type Gateway struct {
+	cfg    Config
+	log    *slog.Logger
+	owners *cache[store.Owner]
+	regs   *cache[session.Registration]
+
+	mu     sync.Mutex
+	boxes  map[string]*box
+	closed bool
+	wg     sync.WaitGroup
+
+	hosts map[string]*sync.Mutex // one batch of a host at a time
+	ask   chan string            // hosts whose picture is wanted
+	due   chan struct{}          // something may have become due
+}
+
+// New makes a Gateway. It does nothing yet.
+func New(cfg Config) *Gateway {
+	g := &Gateway{
+		cfg: cfg, log: cfg.Logger,
+		owners: newCache[store.Owner](cached), regs: newCache[session.Registration](cached),
+		boxes: make(map[string]*box), hosts: make(map[string]*sync.Mutex),
+		ask: make(chan string, 64), due: make(chan struct{}, 1),
+	}
+	for _, h := range cfg.Hosts {
+		g.hosts[h] = new(sync.Mutex)
+	}
+	return g
+}
+
+// Reports says whether a host's module may report events.
+func (g *Gateway) Reports(host string) bool { return g.hosts[host] != nil }
+
+// Close refuses what is new and waits for what is under way.
+func (g *Gateway) Close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.wg.Wait()
+}
+
+// nudge tells the workers that something may be due.
+func (g *Gateway) nudge() {
+	select {
+	case g.due <- struct{}{}:
+	default:
+	}
+}

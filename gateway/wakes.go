@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rouse/business"
+	"rouse/session"
+	"rouse/store"
+)
+
+// Claim gives up to max due wakes to a worker, with their targets. Wakes that can
+// have none are settled here.
+func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
+	claimed, err := g.cfg.Store.Claim(ctx, g.cfg.Now(), lease, max)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]session.Job, 0, len(claimed))
+	for _, c := range claimed {
+		g.owners.drop(c.Owner) // the claim changed it
+		job := session.Job{Owner: c.Owner, Key: c.Key, Wake: c.Wake, ID: wakeID(c)}
+		dead, err := g.target(ctx, &job)
+		switch {
+		case err != nil:
+			g.log.Error("cannot read a registration; the wake is tried again when its lease ends", "err", err)
+		case dead != "":
+			err := g.Settle(ctx, job, session.Settlement{Verdict: session.Died, At: g.cfg.Now(), Why: dead})
+			if err != nil {
+				g.log.Error("cannot settle a wake without target", "err", err)
+			}
+		default:
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs, nil
+}
+
+// target finds the device of a wake; else it says why there is none.
+func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, err error) {
+	if job.Key.Service != g.cfg.Service {
+		job.Target = session.Registration{Node: job.Key.Node}
+		return "", nil
+	}
+	reg, err := g.registration(ctx, job.Key.Node)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "no registration has this node", nil
+	case err != nil:
+		return "", err
+	case !reg.Live():
+		return reg.Dead, nil
+	}
+	if _, host, ok := strings.Cut(job.Owner, "@"); ok && host != reg.Domain {
+		return "the registration belongs to another domain", nil
+	}
+	job.Target = reg
+	return "", nil
+}
+
+// wakeID is a UUID (RFC 9562 §5.8) that stays the same over all tries of a wake.
+func wakeID(c store.Claimed) string {
+	sum := sha256.Sum256([]byte(c.Owner + "\x00" + c.Key.Service + "\x00" + c.Key.Node + "\x00" +
+		strconv.FormatUint(c.Wake.Serial, 10) + "\x00" + strconv.FormatInt(c.Wake.Since.UnixNano(), 10)))
+	sum[6] = sum[6]&0x0f | 0x80
+	sum[8] = sum[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// Wait returns when something may be due, or when ctx ends.
+func (g *Gateway) Wait(ctx context.Context) error {
+	at, ok, err := g.cfg.Store.NextDue(ctx)
+	if err != nil {
+		return err
+	}
+	pause := time.Minute
+	if ok {
+		pause = min(pause, at.Sub(g.cfg.Now()))
+	}
+	if pause <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-g.due:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Settle records what became of a try, durably.
+func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlement) error {
+	if s.Verdict == session.Died && job.Target.App != "" {
+		since := s.Since
+		if since.IsZero() {
+			since = s.At
+		}
+		reg, err := g.cfg.Store.Bury(ctx, job.Target.Node, s.Why, since)
+		g.regs.drop(job.Target.Node)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case reg.Live(): // it registered again meanwhile, with a token that may work
+			s.Verdict, s.Due, s.Why = session.Again, s.At, s.Why+"; but it registered again since"
+		}
+	}
+	var asleep []string
+	err := g.do(ctx, job.Owner, func(a session.Account) (session.Account, []session.Reason) {
+		asleep = asleep[:0]
+		if s.Verdict == session.Sent && job.Key.Class > session.Silent {
+			owner := a.Endpoints[job.Key.Address].Owner
+			if a.Sessions[owner].State == session.Hibernated {
+				asleep = append(asleep, owner)
+			}
+		}
+		return business.Settle(a, job.Key, job.Wake.Serial, s, g.cfg.Policy)
+	})
+	if err != nil {
+		return err
+	}
+	g.tell(ctx, job.Owner, asleep)
+	return nil
+}
+
+// tell lets the server know that sessions were woken. If that gets lost, the
+// session only waits longer for its client than it would have to.
+func (g *Gateway) tell(ctx context.Context, account string, sids []string) {
+	user, host, ok := strings.Cut(account, "@")
+	if !ok || !g.Reports(host) {
+		return
+	}
+	for _, sid := range sids {
+		if err := g.cfg.Server.Woken(ctx, host, user, sid); err != nil {
+			g.log.Debug("the server module was not told of a woken session", "host", host, "err", err)
+		}
+	}
+}
