@@ -23,13 +23,13 @@ func NeedRestart(running, next *Config) []string {
 	return keys
 }
 
-// lookup gives the value of a setting outside [[app]], nil where its table is absent.
+// lookup gives the value of a setting outside [[app]], zero where its table is absent.
 func lookup(c *Config, key string) any {
 	v := reflect.ValueOf(c).Elem()
 	for name := range strings.SplitSeq(key, ".") {
 		if v.Kind() == reflect.Pointer {
 			if v.IsNil() {
-				return nil
+				v = reflect.New(v.Type().Elem())
 			}
 			v = v.Elem()
 		}
