@@ -14,6 +14,9 @@
 // moves its due time to the end of the lease, so a worker that dies gives its
 // wakes back by dying.
 //
+// Times are passed in UTC and come back in UTC, exact to the nanosecond; the
+// zero time comes back as the zero time.
+//
 // # Room for many machines
 //
 // Nothing here needs more than one owner in one step, so each owner can live,

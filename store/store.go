@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"iter"
+	"strings"
 	"time"
 
 	"rouse/session"
@@ -16,6 +17,8 @@ var (
 	ErrConflict = errors.New("store: the owner was changed meanwhile")
 	// ErrNotFound: there is no such registration, and there never was.
 	ErrNotFound = errors.New("store: not found")
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("store: closed")
 	// ErrNewer: the store was written by a newer rouse and is left untouched.
 	ErrNewer = errors.New("store: written by a newer version of rouse")
 )
@@ -32,6 +35,16 @@ func Shard(key string) int {
 
 // NodeKey is the owner key of a registration.
 func NodeKey(node string) string { return "node:" + node }
+
+// Host is the host that an owner belongs to: the domain of an account, and
+// nothing for a registration.
+func Host(key string) string {
+	_, host, _ := strings.Cut(key, "@")
+	if host == "" && !strings.HasPrefix(key, "node:") {
+		return key
+	}
+	return host
+}
 
 // Owner is an account as loaded. Version 0: not stored yet.
 type Owner struct {
@@ -81,20 +94,26 @@ type Accounts interface {
 	Load(ctx context.Context, key string) (Owner, error)
 
 	// Commit stores a decision durably, as a whole, if the owner still has the
-	// version that is named, and gives the new version; else ErrConflict.
+	// version that is named, and gives the new version; else ErrConflict. An
+	// owner never gets a version a second time, not even after it was forgotten.
+	// Forget gives version 0.
+	//
 	// Many may be in flight at once; they share disk writes, not fates: one that
-	// fails leaves its neighbours alone.
+	// fails leaves its neighbours alone. After any error but ErrConflict, the end
+	// of ctx included, the decision may be stored or not: load and look.
 	Commit(ctx context.Context, c Commit) (version uint64, err error)
 
 	// Claim gives up to max wakes that are due at now, most urgent class first,
 	// then oldest due, and moves their due time and lease to now+lease, their
-	// Sent to their Count. It changes the owner's version.
+	// Sent to their Count. It changes the owner's version. The lease is longer
+	// than zero.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claimed, error)
 
 	// NextDue gives the earliest due time; false: nothing is pending.
 	NextDue(ctx context.Context) (time.Time, bool, error)
 
-	// Reasons gives the record of an owner since a time, oldest first.
+	// Reasons gives the record of an owner since a time, in the order in which it
+	// was committed.
 	Reasons(ctx context.Context, key string, since time.Time) ([]session.Reason, error)
 
 	// Owners gives the keys of all accounts of a host, in no order. Owners that
@@ -113,12 +132,15 @@ type Registrations interface {
 	// Register writes it whole.
 	Register(ctx context.Context, r session.Registration) error
 
-	// Bury marks it dead, unless it was registered again after `at`; then it
-	// stays as it is. It gives the registration as it stands afterwards.
+	// Bury marks it dead, unless it is dead or was registered again after `at`;
+	// then it stays as it is. It gives the registration as it stands afterwards,
+	// or ErrNotFound. The reason must not be empty.
 	Bury(ctx context.Context, node, reason string, at time.Time) (session.Registration, error)
 
 	// Unregister takes it out and leaves a tombstone for TombstoneAge, in which
-	// Registration answers with Dead set and without token.
+	// Registration answers with Dead set, without token and without device. One
+	// that is gone already stays as it is; ErrNotFound if there never was one.
+	// The reason must not be empty.
 	Unregister(ctx context.Context, node, reason string, at time.Time) error
 }
 
@@ -150,7 +172,8 @@ type Store interface {
 	Close() error
 }
 
-// Limits that every store keeps to.
+// Limits that every store keeps to. Ages are counted against the times that
+// callers pass: a store may do without a clock, and may be late in taking away.
 const (
 	MaxReasons = 200                // per owner; the oldest go
 	ReasonAge  = 7 * 24 * time.Hour // and none is kept longer
