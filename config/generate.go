@@ -86,7 +86,6 @@ The file is the one named by ` + "`-c FILE`" + ` (or ` + "`--config FILE`" + `),
 			}
 		}
 	}
-	b.WriteString("\n## The sample\n\n```toml\n" + Sample() + "```\n")
 	return b.String()
 }
 
