@@ -1,0 +1,56 @@
+package events
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"rouse/component/stanza"
+	"rouse/session"
+)
+
+// Requester sends an IQ and gives the result's payload, or the error it was
+// answered with. Package component has one.
+type Requester interface {
+	Request(ctx context.Context, iq stanza.Element) (stanza.Element, error)
+}
+
+// Requests asks things of server modules.
+type Requests struct {
+	From string // our JID
+	Link Requester
+}
+
+// answerIn is how long a module may take: it only takes the request, and works later.
+const answerIn = 15 * time.Second
+
+// Picture asks a host for the full picture.
+func (r *Requests) Picture(ctx context.Context, host string) error {
+	return r.set(ctx, host, stanza.Element{Space: NS, Name: "picture"})
+}
+
+// Woken tells a host that a hibernated session was woken.
+func (r *Requests) Woken(ctx context.Context, host, user, sid string) error {
+	return r.set(ctx, host, stanza.Element{Space: NS, Name: "woken", Children: []stanza.Element{{
+		Space: NS, Name: "session", Attr: []stanza.Attr{{Name: "user", Value: user}, {Name: "sid", Value: sid}},
+	}}})
+}
+
+// Publish has a host publish to a third party's push service. The service's
+// answer comes as an event with the same wake.
+func (r *Requests) Publish(ctx context.Context, host, user, wake string, to session.Address, class session.Class, count int) error {
+	return r.set(ctx, host, stanza.Element{Space: NS, Name: "publish", Attr: []stanza.Attr{
+		{Name: "wake", Value: wake}, {Name: "user", Value: user},
+		{Name: "service", Value: to.Service}, {Name: "node", Value: to.Node},
+		{Name: "class", Value: class.String()}, {Name: "count", Value: strconv.Itoa(count)},
+	}})
+}
+
+func (r *Requests) set(ctx context.Context, host string, payload stanza.Element) error {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
+	_, err := r.Link.Request(ctx, stanza.Element{Name: "iq", Attr: []stanza.Attr{
+		{Name: "type", Value: "set"}, {Name: "from", Value: r.From}, {Name: "to", Value: host},
+	}, Children: []stanza.Element{payload}})
+	return err
+}
