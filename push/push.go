@@ -11,7 +11,9 @@ import (
 type Notification struct {
 	ID       string // UUID, the same over all tries of one wake (apns-id)
 	Class    session.Class
-	Count    int // stanzas it stands for
+	Count    int             // stanzas it stands for
+	Owner    string          // whose wake it is: for relay the account, a bare JID
+	Address  session.Address // the endpoint as the account's server knows it
 	Target   session.Registration
 	Expires  time.Time // of no use after that
 	Collapse string    // equal for wakes that may replace each other; at most 64 bytes
@@ -32,7 +34,9 @@ type Result struct {
 	Reason     string        // the provider's own word, for record and log
 	RetryAfter time.Duration // the provider's wish; 0: none
 	Since      time.Time     // TokenGone: since when the provider knows (APNs timestamp); zero: unknown
+	Doubtful   bool          // TokenGone: would be said of every token if the app's topic, environment or project were wrong
 	Err        error         // cause in full, for the log only; never holds the token
+	Remedy     string        // what an operator can do about it; empty: nothing
 }
 
 // Outcome is the closed set of what can come of a try.
@@ -48,6 +52,18 @@ const (
 	BadRequest                    // our own mistake: this wake is given up, the registration stays
 	NumOutcomes
 )
+
+// Outcomes lists them all, for metrics.
+func Outcomes() []Outcome {
+	all := make([]Outcome, NumOutcomes)
+	for i := range all {
+		all[i] = Outcome(i)
+	}
+	return all
+}
+
+// Stops reports whether the outcome is about the app rather than about one wake.
+func (o Outcome) Stops() bool { return o == BadCredentials || o == BadConfig }
 
 var outcomeNames = [NumOutcomes]string{"delivered", "token-gone", "rate-limited", "unavailable", "bad-credentials", "bad-config", "bad-request"}
 

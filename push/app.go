@@ -1,0 +1,101 @@
+package push
+
+import (
+	"fmt"
+	"time"
+
+	"rouse/session"
+)
+
+// app is the state of one app. Workers.mu guards all but name and cfg.
+type app struct {
+	name string
+	cfg  App
+
+	inflight int
+	services map[string]int // sends under way by push service, where PerService
+	breaker  Breaker
+	proved   bool          // a wake was delivered: topic, environment and project are right
+	took     time.Duration // what a send takes, smoothed
+	moved    time.Time     // when a send last ended, or the first began
+	next     time.Time     // when the next wake that finds no room is to come back
+
+	spoke time.Time // the last line in the log about passing faults
+	held  int       // lines that were kept back since
+}
+
+func newApp(name string, cfg App) *app {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = DefaultConcurrency
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	return &app{name: name, cfg: cfg, services: make(map[string]int), took: 100 * time.Millisecond}
+}
+
+// admit takes a slot for the wake, or says when it is to come back and why.
+func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why string) {
+	limit := a.cfg.Concurrency
+	call := j.Key.Class == session.Call
+	if call {
+		limit += max(a.cfg.Concurrency/4, 1)
+	}
+	if a.inflight >= limit {
+		if call {
+			return now.Add(300 * time.Millisecond), "waits for room"
+		}
+		return a.pace(now), "waits for room"
+	}
+	if share := max(a.cfg.Concurrency/8, 1); a.cfg.PerService && a.services[j.Key.Service] >= share {
+		return now.Add(5*time.Second + time.Duration(r*float64(5*time.Second))), "waits for room: its push service is slow"
+	}
+	b, ok := a.breaker.Allow(now)
+	if a.breaker = b; !ok {
+		// Spread behind the probe, so that they find out together whether it went well.
+		return b.Probe.Add(time.Duration(r * float64(ProbeEvery/4))), fmt.Sprintf("the app is stopped: %s", b.Why)
+	}
+	if a.inflight == 0 {
+		a.moved = now
+	}
+	a.inflight++
+	if a.cfg.PerService {
+		a.services[j.Key.Service]++
+	}
+	return time.Time{}, ""
+}
+
+// pace spreads what finds no room, one after the other, as fast as the app
+// works it off. Coming back sooner would only mean being turned away again.
+func (a *app) pace(now time.Time) time.Time {
+	took := max(a.took, now.Sub(a.moved))
+	gap := min(took/time.Duration(a.cfg.Concurrency), time.Second)
+	if soon := now.Add(took / 4); a.next.Before(soon) {
+		a.next = soon
+	}
+	a.next = a.next.Add(gap)
+	if late := now.Add(time.Minute); a.next.After(late) {
+		a.next = late
+	}
+	return a.next
+}
+
+// leave takes the result of a try into account.
+func (a *app) leave(now time.Time, took time.Duration, r Result, why string) {
+	a.moved = now
+	a.took = (7*a.took + took) / 8
+	a.breaker = a.breaker.Record(now, r.Outcome, why)
+	if r.Outcome == Delivered {
+		a.proved = true
+	}
+}
+
+// release gives the slot back.
+func (a *app) release(service string) {
+	a.inflight--
+	if a.cfg.PerService {
+		if a.services[service]--; a.services[service] == 0 {
+			delete(a.services, service)
+		}
+	}
+}
