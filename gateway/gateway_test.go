@@ -1,0 +1,460 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"rouse/business"
+	"rouse/gateway"
+	"rouse/session"
+	"rouse/store"
+	"rouse/store/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	us     = "push.example.org"
+	host   = "example.org"
+	juliet = "juliet@example.org"
+	key    = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+)
+
+// house is a gateway on a real store, with a server module that only listens.
+type house struct {
+	*gateway.Gateway
+	t      *testing.T
+	store  store.Store
+	server *server
+	log    *bytes.Buffer
+	nodes  *gateway.Nodes
+
+	mu  sync.Mutex
+	now time.Time
+	seq uint64
+	n   uint64
+}
+
+type server struct {
+	mu       sync.Mutex
+	pictures chan string
+	woken    []string
+}
+
+func (s *server) Picture(ctx context.Context, host string) error {
+	select {
+	case s.pictures <- host:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (s *server) Woken(_ context.Context, host, user, sid string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.woken = append(s.woken, user+"@"+host+" "+sid)
+	return nil
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rouse.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return houseOn(t, st)
+}
+
+func houseOn(t *testing.T, st store.Store) *house {
+	nodes, err := gateway.NewNodes(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{
+		t: t, store: st, nodes: nodes, log: &bytes.Buffer{},
+		server: &server{pictures: make(chan string, 16)},
+		now:    time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
+	}
+	h.Gateway = gateway.New(gateway.Config{
+		Store: st, Server: h.server, Nodes: nodes, Service: us, Hosts: []string{host},
+		Policy: business.DefaultPolicy(), Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		h.Close()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func (h *house) clock() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// batch is the next one of an unbroken sequence.
+func (h *house) batch(events ...session.Event) session.Batch {
+	h.seq++
+	for i := range events {
+		h.n++
+		events[i].N, events[i].Epoch = h.n, 1
+		if events[i].Account == "" && events[i].Kind != session.PictureOn && events[i].Kind != session.PictureOff {
+			events[i].Account = juliet
+		}
+	}
+	return session.Batch{Host: host, Epoch: 1, Seq: h.seq, Events: events}
+}
+
+func (h *house) take(events ...session.Event) {
+	h.t.Helper()
+	if err := h.Take(h.t.Context(), h.batch(events...)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// device registers a phone of juliet's and gives its endpoint.
+func (h *house) device(id string) (session.Address, string) {
+	h.t.Helper()
+	node, secret, err := h.Register(h.t.Context(), gateway.RegisterRequest{
+		Account: juliet, Provider: "fcm", App: "chat", Token: "token-" + id, Device: id,
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return session.Address{Service: us, Node: node}, secret
+}
+
+func (h *house) claim() []session.Job {
+	h.t.Helper()
+	jobs, err := h.Claim(h.t.Context(), 100)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return jobs
+}
+
+func (h *house) settle(j session.Job, v session.Verdict) {
+	h.t.Helper()
+	if err := h.Settle(h.t.Context(), j, session.Settlement{Verdict: v, At: h.clock(), Why: "fcm: 200"}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) reasons() string {
+	h.t.Helper()
+	list, err := h.store.Reasons(h.t.Context(), juliet, time.Time{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, r := range list {
+		fmt.Fprintf(&b, "%s %s %s: %s\n", r.Rule, r.Event, r.Verdict, r.Why)
+	}
+	return b.String()
+}
+
+func sleeping(ep session.Address, secret string) []session.Event {
+	return []session.Event{
+		{Kind: session.Bind, Session: "s1", Resource: "phone"},
+		{Kind: session.Enable, Session: "s1", Resource: "phone", Address: ep, Secret: session.Fingerprint(secret)},
+		{Kind: session.Hibernate, Session: "s1", Out: 1, Unread: []session.Unread{{Class: session.Message, Last: 1, Count: 1}}},
+	}
+}
+
+func TestAWakeGoesItsWay(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.take(sleeping(ep, secret)...)
+	jobs := h.claim()
+	if len(jobs) != 1 || jobs[0].Target.Token != "token-phone" || jobs[0].Wake.Rule != "a2" {
+		t.Fatalf("claimed %+v", jobs)
+	}
+	if again := h.claim(); len(again) != 0 {
+		t.Errorf("claimed twice: %+v", again)
+	}
+	h.settle(jobs[0], session.Sent)
+	if h.pass(time.Hour); len(h.claim()) != 0 {
+		t.Error("a settled wake came back")
+	}
+	if len(h.server.woken) != 1 || h.server.woken[0] != juliet+" s1" {
+		t.Errorf("the server was told %q", h.server.woken)
+	}
+}
+
+func TestAWorkerThatDiesGivesItsWakesBackUnderTheSameID(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.take(sleeping(ep, secret)...)
+	first := h.claim()
+	h.pass(3 * time.Minute)
+	second := h.claim()
+	if len(first) != 1 || len(second) != 1 || first[0].ID != second[0].ID {
+		t.Fatalf("first %+v, second %+v", first, second)
+	}
+}
+
+func TestARepeatedBatchChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	b := h.batch(sleeping(ep, secret)...)
+	for range 3 {
+		if err := h.Take(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if jobs := h.claim(); len(jobs) != 1 {
+		t.Errorf("claimed %d wakes, want 1", len(jobs))
+	}
+}
+
+func TestAGapAsksForThePicture(t *testing.T) {
+	h := newHouse(t)
+	h.take(session.Event{Kind: session.Bind, Session: "s1"})
+	if got := <-h.server.pictures; got != host {
+		t.Fatalf("asked %s", got) // the first epoch is new to us
+	}
+	h.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureRow, Session: "s1"}, session.Event{Kind: session.PictureOff})
+	h.pass(time.Minute)
+	h.take(session.Event{Kind: session.CSI, Session: "s1", State: session.Inactive})
+	select {
+	case <-h.server.pictures:
+		t.Fatal("asked although nothing is missing")
+	default:
+	}
+	h.seq++ // a batch got lost
+	h.take(session.Event{Kind: session.CSI, Session: "s1"})
+	if got := <-h.server.pictures; got != host {
+		t.Fatalf("asked %s", got)
+	}
+}
+
+func TestThePictureEndsWhatItDoesNotShow(t *testing.T) {
+	h := newHouse(t)
+	phone, secret := h.device("phone")
+	h.take(sleeping(phone, secret)...)
+	h.take(session.Event{Kind: session.Bind, Session: "romeo", Account: "romeo@example.org"})
+	h.pass(time.Second)
+	h.take(session.Event{Kind: session.PictureOn})
+	h.take(session.Event{Kind: session.PictureRow, Session: "romeo", Account: "romeo@example.org"}, session.Event{Kind: session.PictureOff})
+	if o, _ := h.store.Load(t.Context(), juliet); len(o.Account.Sessions)+len(o.Account.Endpoints)+len(o.Account.Pending) != 0 {
+		t.Errorf("juliet was not in the picture and is still here: %+v", o.Account)
+	}
+	if o, _ := h.store.Load(t.Context(), "romeo@example.org"); len(o.Account.Sessions) != 1 {
+		t.Errorf("romeo was in the picture and is gone: %+v", o.Account)
+	}
+}
+
+func TestADeadTokenIsBuriedUnlessItRegisteredAgain(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.take(sleeping(ep, secret)...)
+	job := h.claim()[0]
+	h.settle(job, session.Died)
+	if r, _ := h.store.Registration(t.Context(), ep.Node); r.Live() {
+		t.Error("the registration still lives")
+	}
+	if got := h.Publish(t.Context(), gateway.PublishRequest{From: host, Node: ep.Node, Secret: secret, Class: session.Message}); got != gateway.NoNode {
+		t.Errorf("publish to a dead node: %v", got)
+	}
+
+	h.pass(time.Minute)
+	h.device("phone") // it registers again, with a new token
+	h.take(session.Event{Kind: session.Queue, Session: "s1", Out: 2, Class: session.Message, Key: "i:2"})
+	jobs := h.claim()
+	if len(jobs) != 1 {
+		t.Fatalf("claimed %+v; record:\n%s", jobs, h.reasons())
+	}
+	// The provider speaks of a time before the new registration.
+	if err := h.Settle(t.Context(), jobs[0], session.Settlement{Verdict: session.Died, At: h.clock(), Since: h.clock().Add(-30 * time.Second), Why: "apns: 410"}); err != nil {
+		t.Fatal(err)
+	}
+	if again := h.claim(); len(again) != 1 {
+		t.Errorf("the wake was given up although the device registered again:\n%s", h.reasons())
+	}
+}
+
+func TestPublishAnswers(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	other, _ := gateway.NewNodes(strings.Repeat("ab", gateway.KeySize))
+	lost := h.nodes.Issue("fcm", "never registered")
+	for _, c := range []struct {
+		name string
+		p    gateway.PublishRequest
+		want gateway.Answer
+	}{
+		{"right", gateway.PublishRequest{From: host, Node: ep.Node, Secret: secret, Class: session.Message}, gateway.Accepted},
+		{"wrong secret", gateway.PublishRequest{From: host, Node: ep.Node, Secret: "guess"}, gateway.Forbidden},
+		{"no secret", gateway.PublishRequest{From: host, Node: ep.Node}, gateway.Forbidden},
+		{"wrong domain", gateway.PublishRequest{From: "evil.example", Node: ep.Node, Secret: secret}, gateway.Forbidden},
+		{"node of another key", gateway.PublishRequest{From: host, Node: other.Issue("fcm", "phone"), Secret: secret}, gateway.NoNode},
+		{"no node at all", gateway.PublishRequest{From: host, Node: "node-alice"}, gateway.NoNode},
+		{"ours, and not in the store", gateway.PublishRequest{From: host, Node: lost, Secret: h.nodes.Secret(lost)}, gateway.Later},
+	} {
+		if got := h.Publish(t.Context(), c.p); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if jobs := h.claim(); len(jobs) != 1 || jobs[0].Wake.Rule != "p" {
+		t.Errorf("claimed %+v", jobs)
+	}
+	if strings.Contains(h.log.String(), lost) {
+		t.Error("a whole node stands in the log")
+	}
+}
+
+func TestOnlyOurNodesWithTheirSecretCanBeEnabled(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	for name, e := range map[string]session.Event{
+		"guessed node": {Address: session.Address{Service: us, Node: "guess"}, Secret: session.Fingerprint(secret)},
+		"wrong secret": {Address: ep, Secret: session.Fingerprint("guess")},
+	} {
+		e.Kind, e.Session = session.Enable, "s1"
+		h.take(e, session.Event{Kind: session.Hibernate, Session: "s1", Out: h.n, Unread: []session.Unread{{Class: session.Message, Last: h.n}}})
+		if jobs := h.claim(); len(jobs) != 0 {
+			t.Errorf("%s: woken: %+v", name, jobs)
+		}
+	}
+}
+
+func TestDeletedAccountsLeaveNothing(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.take(sleeping(ep, secret)...)
+	h.take(session.Event{Kind: session.Delete})
+	if o, _ := h.store.Load(t.Context(), juliet); !o.Account.Empty() || h.reasons() != "" {
+		t.Errorf("left: %+v\n%s", o.Account, h.reasons())
+	}
+	if r, err := h.store.Registration(t.Context(), ep.Node); err == nil && (r.Live() || r.Token != "") {
+		t.Errorf("the registration is left: %+v", r)
+	}
+	if len(h.claim()) != 0 {
+		t.Error("a wake is left")
+	}
+}
+
+func TestManyAccountsAtOnceShareCommits(t *testing.T) {
+	h := newHouse(t)
+	var wg sync.WaitGroup
+	errs := make(chan error, 64)
+	for i := range 64 {
+		wg.Go(func() {
+			node, secret, err := h.Register(t.Context(), gateway.RegisterRequest{Account: "u@elsewhere.example", Provider: "fcm", App: "chat", Token: "t", Device: fmt.Sprint(i)})
+			if err == nil {
+				for range 20 {
+					if a := h.Publish(t.Context(), gateway.PublishRequest{From: "elsewhere.example", Node: node, Secret: secret, Class: session.Message}); a != gateway.Accepted {
+						err = fmt.Errorf("answer %v", a)
+					}
+				}
+			}
+			errs <- err
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := 0
+	for _, j := range h.claim() {
+		total += j.Wake.Count
+	}
+	if total != 64*20 {
+		t.Errorf("%d publishes are owed, want %d", total, 64*20)
+	}
+}
+
+// failing answers everything with an error while broken.
+type failing struct {
+	store.Store
+	broken bool
+}
+
+func (f *failing) Commit(ctx context.Context, c store.Commit) (uint64, error) {
+	if f.broken {
+		return 0, errors.New("disk full")
+	}
+	return f.Store.Commit(ctx, c)
+}
+
+func TestABatchIsNotTakenWhileTheStoreFails(t *testing.T) {
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rouse.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &failing{Store: st}
+	h := houseOn(t, f)
+	ep, secret := h.device("phone")
+	b := h.batch(sleeping(ep, secret)...)
+	f.broken = true
+	if err := h.Take(t.Context(), b); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Fatalf("taken: %v", err)
+	}
+	f.broken = false
+	if err := h.Take(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.claim()) != 1 {
+		t.Error("the wake was lost")
+	}
+}
+
+func TestClosedRefuses(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.Close()
+	if got := h.Publish(t.Context(), gateway.PublishRequest{From: host, Node: ep.Node, Secret: secret}); got != gateway.Later {
+		t.Errorf("answer %v, want later", got)
+	}
+}
+
+func TestNodesAreStableAndOurs(t *testing.T) {
+	n, _ := gateway.NewNodes(key)
+	node := n.Issue("fcm", "device")
+	if len(node) != 32 || !n.Ours(node) || node != n.Issue("fcm", "device") || node == n.Issue("apns", "device") {
+		t.Errorf("node %q", node)
+	}
+	seen := []string{node}
+	for i := range len(node) {
+		forged := []byte(node)
+		forged[i] ^= 1
+		if n.Ours(string(forged)) {
+			t.Errorf("%s passes as ours", forged)
+		}
+		if slices.Contains(seen, string(forged)) {
+			t.Error("the forgery is no forgery")
+		}
+	}
+	for _, bad := range []string{"", "abc", key + "00", strings.Repeat("x", 64)} {
+		if _, err := gateway.NewNodes(bad); err == nil {
+			t.Errorf("key %q was taken", bad)
+		}
+	}
+}
