@@ -1,0 +1,179 @@
+package web
+
+import (
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"rouse/session"
+)
+
+// other counts what no known label value stands for.
+const other = "other"
+
+// App is an app that wakes go out for, as metrics and the overview name it.
+type App struct {
+	Name     string
+	Provider string
+}
+
+// Labels are the label values that can occur.
+type Labels struct {
+	Version   string   // of this build
+	Rules     []string // empty for no rule: shown as "none"
+	Outcomes  []string
+	Providers []string // of endpoints
+	StoreOps  []string
+	Apps      []App
+}
+
+// Metrics are all metrics of rouse. The methods may be called from anywhere and
+// do not block.
+type Metrics struct {
+	registry  *prometheus.Registry
+	outcomes  []string
+	counts    *countReader
+	connected prometheus.Gauge
+	events    map[session.Kind]prometheus.Counter
+	decisions map[decision]prometheus.Counter
+	wakesVec  *prometheus.CounterVec
+	wakes     atomic.Pointer[map[wake]prometheus.Counter] // replaced when the apps change
+	latency   prometheus.Histogram
+	storeOps  map[string]prometheus.Observer
+}
+
+type decision struct {
+	rule    string
+	verdict session.Verdict
+}
+
+type wake struct{ provider, app, outcome string }
+
+// Buckets in seconds. A wake is fast, or held for coalescing, or retried.
+var (
+	wakeBuckets  = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
+	storeBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+)
+
+// NewMetrics registers every metric with a registry that has none of them yet.
+// The function count is asked when somebody looks, at most every CountAge.
+func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metrics {
+	m := &Metrics{
+		registry:  registry,
+		outcomes:  append(l.Outcomes[:len(l.Outcomes):len(l.Outcomes)], other),
+		counts:    &countReader{count: count},
+		events:    make(map[session.Kind]prometheus.Counter),
+		decisions: make(map[decision]prometheus.Counter),
+		storeOps:  make(map[string]prometheus.Observer),
+	}
+	m.connected = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rouse_component_connected",
+		Help: "Whether the link to the XMPP server is up (1) or not (0)."})
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rouse_events_total",
+		Help: "Events that were taken, by kind."}, []string{"kind"})
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rouse_decisions_total",
+		Help: "Decisions about an endpoint or an account, by the rule that spoke and what it said."}, []string{"rule", "verdict"})
+	m.wakesVec = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rouse_wakes_total",
+		Help: "Tries to deliver a wake, by provider, app and what came of it."}, []string{"provider", "app", "outcome"})
+	m.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "rouse_wake_seconds",
+		Help:    "Time from the first event that a wake stands for to the answer of the provider.",
+		Buckets: wakeBuckets})
+	storeSeconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "rouse_store_seconds",
+		Help:    "Time that the store took, by operation.",
+		Buckets: storeBuckets}, []string{"op"})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "rouse_build_info",
+		Help:        "Always 1; the label says which version runs.",
+		ConstLabels: prometheus.Labels{"version": l.Version}})
+	build.Set(1)
+	registry.MustRegister(m.connected, events, decisions, m.wakesVec, m.latency, storeSeconds, build,
+		newCountCollector(m.counts, l.Providers),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	for _, k := range append(session.Kinds(), session.Publish, session.Gone, session.Renew, other) {
+		m.events[k] = events.WithLabelValues(string(k))
+	}
+	for _, r := range l.Rules {
+		for _, v := range session.Verdicts() {
+			m.decisions[decision{r, v}] = decisions.WithLabelValues(ruleLabel(r), string(v))
+		}
+	}
+	m.decisions[decision{other, other}] = decisions.WithLabelValues(other, other)
+	for _, op := range append(l.StoreOps[:len(l.StoreOps):len(l.StoreOps)], other) {
+		m.storeOps[op] = storeSeconds.WithLabelValues(op)
+	}
+	m.wakes.Store(&map[wake]prometheus.Counter{})
+	m.AddApps([]App{{Name: other, Provider: other}})
+	m.AddApps(l.Apps)
+	return m
+}
+
+// ruleLabel names the absence of a rule: to Prometheus an empty label is none.
+func ruleLabel(rule string) string {
+	if rule == "" {
+		return "none"
+	}
+	return rule
+}
+
+// AddApps makes apps known that came with another configuration. What was counted
+// for apps that went stays. One caller at a time.
+func (m *Metrics) AddApps(apps []App) {
+	known := maps.Clone(*m.wakes.Load())
+	for _, a := range apps {
+		for _, o := range m.outcomes {
+			known[wake{a.Provider, a.Name, o}] = m.wakesVec.WithLabelValues(a.Provider, a.Name, o)
+		}
+	}
+	m.wakes.Store(&known)
+}
+
+// ComponentUp says whether the link to the XMPP server is up.
+func (m *Metrics) ComponentUp(up bool) {
+	if up {
+		m.connected.Set(1)
+	} else {
+		m.connected.Set(0)
+	}
+}
+
+// Event counts an event that was taken.
+func (m *Metrics) Event(kind session.Kind) { known(m.events, kind, other).Inc() }
+
+// Decision counts what a rule said.
+func (m *Metrics) Decision(rule string, v session.Verdict) {
+	known(m.decisions, decision{rule, v}, decision{other, other}).Inc()
+}
+
+// Wake counts one try to deliver a wake.
+func (m *Metrics) Wake(provider, app, outcome string) {
+	counters := *m.wakes.Load()
+	fallback := wake{provider, app, other}
+	if _, ok := counters[fallback]; !ok {
+		fallback = wake{other, other, other}
+	}
+	known(counters, wake{provider, app, outcome}, fallback).Inc()
+}
+
+// WakeLatency takes the time from event to the provider's answer.
+func (m *Metrics) WakeLatency(d time.Duration) { m.latency.Observe(d.Seconds()) }
+
+// StoreOp takes the time that the store took for an operation.
+func (m *Metrics) StoreOp(op string, d time.Duration) {
+	known(m.storeOps, op, other).Observe(d.Seconds())
+}
+
+func known[K comparable, V any](m map[K]V, key, fallback K) V {
+	if v, ok := m[key]; ok {
+		return v
+	}
+	return m[fallback]
+}
