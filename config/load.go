@@ -79,6 +79,9 @@ func (n tooLarge) Error() string { return fmt.Sprintf("larger than %d bytes", in
 
 // readFile reads a regular file and gives the mode that it had while it was open.
 func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, 0, errors.New("not a file") // opening a pipe would wait for its writer
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
@@ -87,9 +90,6 @@ func readFile(path string, limit int64) ([]byte, fs.FileMode, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, errors.New("not a file")
 	}
 	if info.Size() > limit {
 		return nil, 0, tooLarge(limit)

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"encoding/pem"
 	"errors"
 	"io/fs"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -211,6 +214,37 @@ func TestErrorsAreFound(t *testing.T) {
 	Report(&out, "rouse", errors.New("link: refused"))
 	if out.String() != "rouse: link: refused\n" {
 		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestAuthorities(t *testing.T) {
+	srv := httptest.NewTLSServer(nil)
+	defer srv.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+	const app = "[[app]]\nname = \"a\"\nprovider = \"fcm\"\ncredentials_file = \"a.json\"\nca_file = \"ca.pem\"\n"
+	d := dir(t, map[string]string{"rouse.toml": app, "a.json": "{}", "ca.pem": ca}, map[string]fs.FileMode{"ca.pem": 0o644})
+	if _, err := Load(filepath.Join(d, "rouse.toml")); err != nil {
+		t.Errorf("certificates need not be secret: %v", err)
+	}
+	os.Remove(filepath.Join(d, "ca.pem"))
+	if _, err := Load(filepath.Join(d, "rouse.toml")); err == nil || !strings.Contains(err.Error(), "app[0].ca_file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSlogLevel(t *testing.T) {
+	f, _, ok := fieldAt("log.level")
+	if !ok {
+		t.Fatal("no log.level")
+	}
+	for _, name := range f.enum {
+		var want slog.Level
+		if err := want.UnmarshalText([]byte(name)); err != nil {
+			t.Fatal(err)
+		}
+		if got := (Log{Level: name}).SlogLevel(); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -199,6 +200,48 @@ func TestRunDrains(t *testing.T) {
 	if err := <-ran; err != nil {
 		t.Errorf("Run: %v", err)
 	}
+}
+
+// pipes is a listener without sockets, so that time can be ours.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestRunCutsWhatDoesNotEnd: draining has an end.
+func TestRunCutsWhatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := newTestServer(t, func() Status { <-release; return well }, nothing)
+		ln := &pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- s.Run(ctx, ln) }()
+		client, server := net.Pipe()
+		defer client.Close()
+		ln.conns <- server
+		if _, err := io.WriteString(client, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the request hangs in Status
+		asked := time.Now()
+		stop()
+		if err := <-ran; !errors.Is(err, context.DeadlineExceeded) || time.Since(asked) != DrainTime {
+			t.Errorf("Run returned %v after %v", err, time.Since(asked))
+		}
+		close(release)
+	})
 }
 
 func TestRunSaysWhyItFailed(t *testing.T) {
