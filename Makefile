@@ -1,0 +1,42 @@
+# make          build bin/rouse
+# make test     everything: format, vet, lint, unit tests, real servers (race detector on)
+# make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it
+# make bench    rouse bench wake
+# make fuzz     each fuzz target for FUZZTIME (default 30s)
+
+PACKAGES = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build test demo bench lint fuzz packages clean
+
+build:
+	go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/rouse ./cmd/rouse
+
+packages:
+	@deploy/need $(PACKAGES)
+
+test: packages lint
+	go test -race -shuffle=on -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+demo: packages build
+	@bin/rouse demo $(ARGS)
+
+bench: build
+	bin/rouse bench wake $(ARGS)
+
+fuzz:
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf bin
