@@ -39,11 +39,13 @@ func NodeKey(node string) string { return "node:" + node }
 // Host is the host that an owner belongs to: the domain of an account, and
 // nothing for a registration.
 func Host(key string) string {
-	_, host, _ := strings.Cut(key, "@")
-	if host == "" && !strings.HasPrefix(key, "node:") {
-		return key
+	if strings.HasPrefix(key, "node:") {
+		return ""
 	}
-	return host
+	if _, host, found := strings.Cut(key, "@"); found {
+		return host
+	}
+	return key
 }
 
 // Owner is an account as loaded. Version 0: not stored yet.

@@ -33,16 +33,20 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // read runs a query and calls each for every row.
 func (s *Store) read(ctx context.Context, query string, args []any, each func(*sql.Rows) error) error {
-	if err := s.query(ctx, query, args, each); err != nil {
-		s.gate.RLock()
-		closed := s.closed
-		s.gate.RUnlock()
-		if closed && ctx.Err() == nil {
-			return store.ErrClosed
-		}
-		return explain(s.path, err)
+	return s.readError(ctx, s.query(ctx, query, args, each))
+}
+
+// readError tells a store that was closed from one that fails.
+func (s *Store) readError(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	return nil
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	return explain(s.path, err)
 }
 
 func (s *Store) query(ctx context.Context, query string, args []any, each func(*sql.Rows) error) error {

@@ -13,7 +13,7 @@ import (
 
 // Verify lets SQLite check the file, and then checks every row as of one moment.
 func (s *Store) Verify(ctx context.Context) error {
-	return explain(s.path, s.verify(ctx))
+	return s.readError(ctx, s.verify(ctx))
 }
 
 func (s *Store) verify(ctx context.Context) error {

@@ -1,0 +1,211 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"rouse/session"
+	"rouse/store"
+)
+
+func device() session.Registration {
+	return session.Registration{Node: "node 1", App: "chat-ios", Token: "t0k3n", Device: "d3v1c3", Domain: "example.org", Updated: noon}
+}
+
+func stands(t *testing.T, s store.Store, want session.Registration) {
+	t.Helper()
+	if got, err := s.Registration(t.Context(), want.Node); err != nil || got != want {
+		t.Errorf("registration %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func register(t *testing.T, s store.Store) {
+	if _, err := s.Registration(t.Context(), "node 1"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("before: %v, want ErrNotFound", err)
+	}
+	for _, r := range []session.Registration{
+		device(),
+		{Node: "node 1", App: "chat-android", Token: "another", Domain: "example.com", Updated: noon.Add(1)},
+		{Node: "node 1", App: "chat-android", Token: "another", Domain: "example.com", Updated: noon.Add(1), Dead: "fcm: UNREGISTERED", Died: noon.Add(2)},
+		{Node: "node 1", App: "chat-android", Token: "third", Updated: noon.Add(3)},
+	} {
+		if err := s.Register(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		stands(t, s, r)
+	}
+	if err := s.Register(t.Context(), session.Registration{Token: "t"}); err == nil {
+		t.Error("a registration without a node: taken")
+	}
+}
+
+func bury(t *testing.T, s store.Store) {
+	if _, err := s.Bury(t.Context(), "node 1", "gone", noon); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("nobody: %v, want ErrNotFound", err)
+	}
+	r := device()
+	do := func(reason string, at time.Time) {
+		t.Helper()
+		if got, err := s.Bury(t.Context(), r.Node, reason, at); err != nil || got != r {
+			t.Errorf("Bury gives %+v, %v, want %+v", got, err, r)
+		}
+		stands(t, s, r)
+	}
+	if err := s.Register(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	do("the provider speaks of an older token", noon.Add(-time.Second))
+	r.Dead, r.Died = "apns: 410", noon
+	do("apns: 410", noon)
+	do("once more", noon.Add(time.Hour))
+	r.Dead, r.Died, r.Token, r.Updated = "", time.Time{}, "new", noon.Add(time.Minute)
+	if err := s.Register(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	do("a late word about the old token", noon.Add(time.Second))
+	if _, err := s.Bury(t.Context(), r.Node, "", noon.Add(time.Hour)); err == nil {
+		t.Error("buried without a reason")
+	}
+	stands(t, s, r)
+}
+
+func unregister(t *testing.T, s store.Store) {
+	if err := s.Unregister(t.Context(), "node 1", "asked", noon); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("nobody: %v, want ErrNotFound", err)
+	}
+	r := device()
+	if err := s.Register(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unregister(t.Context(), r.Node, "", noon); err == nil {
+		t.Error("unregistered without a reason")
+	}
+	stands(t, s, r)
+	if err := s.Unregister(t.Context(), r.Node, "the client asked", noon.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	r.Token, r.Device, r.Dead, r.Died = "", "", "the client asked", noon.Add(time.Hour)
+	stands(t, s, r)
+	// A tombstone stays what it is.
+	if got, err := s.Bury(t.Context(), r.Node, "apns: 410", noon.Add(2*time.Hour)); err != nil || got != r {
+		t.Errorf("Bury of a tombstone: %+v, %v", got, err)
+	}
+	if err := s.Unregister(t.Context(), r.Node, "again", noon.Add(3*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	other := device()
+	other.Node, other.Updated = "node 2", r.Died.Add(store.TombstoneAge-time.Second)
+	if err := s.Register(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	stands(t, s, r)
+	// Until somebody registers under it.
+	r = device()
+	r.Updated = other.Updated
+	if err := s.Register(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	stands(t, s, r)
+	// The dead leave their stone too.
+	if _, err := s.Bury(t.Context(), r.Node, "apns: 410", r.Updated.Add(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unregister(t.Context(), r.Node, "the client asked", r.Updated.Add(2)); err != nil {
+		t.Fatal(err)
+	}
+	r.Token, r.Device, r.Dead, r.Died = "", "", "the client asked", r.Updated.Add(2)
+	stands(t, s, r)
+}
+
+func reporters(t *testing.T, s store.Store) {
+	for _, want := range []store.Reporter{{Host: "example.org"}, {Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Picture: noon}, {Host: "example.org", Epoch: 3}} {
+		if want.Epoch != 0 {
+			if err := s.SetReporter(t.Context(), want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got != want {
+			t.Errorf("reporter %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if got, err := s.Reporter(t.Context(), "other.example"); err != nil || got != (store.Reporter{Host: "other.example"}) {
+		t.Errorf("another host: %+v, %v", got, err)
+	}
+}
+
+func keep(t *testing.T, s store.Store) {
+	got := make([]string, 8)
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() {
+			var err error
+			if got[i], err = s.Keep(t.Context(), "node key", fmt.Sprint(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for i := range got {
+		if got[i] != got[0] || got[i] == "" {
+			t.Errorf("caller %d got %q, the first %q", i, got[i], got[0])
+		}
+	}
+	if v, err := s.Keep(t.Context(), "another", "x"); err != nil || v != "x" {
+		t.Errorf("another name: %q, %v", v, err)
+	}
+}
+
+// reopened wants everything that was answered to be there.
+func reopened(t *testing.T, s store.Store, reopen func(*testing.T, store.Store) store.Store) {
+	r := device()
+	if err := errors.Join(s.Register(t.Context(), r), s.SetReporter(t.Context(), store.Reporter{Host: "example.org", Epoch: 4, Seq: 2, Picture: noon})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Keep(t.Context(), "name", "first"); err != nil {
+		t.Fatal(err)
+	}
+	a := full()
+	v := commit(t, s, store.Commit{Key: juliet, Account: a, Put: wakes{key("n1", session.Call): at(0), key("n1", session.Group): at(1)}, Reasons: []session.Reason{{At: noon, Why: "x"}}})
+	commit(t, s, store.Commit{Key: juliet, Version: v, Account: a, Drop: []session.WakeKey{key("n1", session.Group)}})
+	claim(t, s, noon, time.Minute, 1)
+	gone := commit(t, s, store.Commit{Key: romeo, Account: a})
+	commit(t, s, store.Commit{Key: romeo, Version: gone, Forget: true})
+	before := load(t, s, juliet)
+	counts, err := s.Counts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = reopen(t, s)
+	}
+	after := load(t, s, juliet)
+	same(t, after.Account, before.Account)
+	if after.Version != before.Version || after.Account.Pending[key("n1", session.Call)].Lease != noon.Add(time.Minute) {
+		t.Errorf("owner %+v, want %+v", after, before)
+	}
+	if got, err := s.Counts(t.Context()); err != nil || fmt.Sprint(got) != fmt.Sprint(counts) {
+		t.Errorf("counts %+v, %v, want %+v", got, err, counts)
+	}
+	if got := record(t, s, juliet, time.Time{}); len(got) != 1 || got[0].Why != "x" {
+		t.Errorf("reasons %+v", got)
+	}
+	stands(t, s, r)
+	if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got.Epoch != 4 || got.Seq != 2 || !got.Picture.Equal(noon) {
+		t.Errorf("reporter %+v, %v", got, err)
+	}
+	if v, err := s.Keep(t.Context(), "name", "second"); err != nil || v != "first" {
+		t.Errorf("kept %q, %v", v, err)
+	}
+	if again := commit(t, s, store.Commit{Key: romeo, Account: a}); again == gone {
+		t.Errorf("version %d was given again after reopening", again)
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
