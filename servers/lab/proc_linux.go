@@ -1,0 +1,12 @@
+package lab
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// dieWithParent has the kernel end a server when the program that started it is
+// killed and cannot do it itself.
+func dieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+}
