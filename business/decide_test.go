@@ -2,7 +2,6 @@ package business
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,15 +158,6 @@ func (h *history) settle(words []string) []session.Reason {
 	var reasons []session.Reason
 	h.a, reasons = Settle(h.a, k, h.a.Pending[k].Serial, s, h.policy)
 	return reasons
-}
-
-func (h *history) pending() []string {
-	var list []string
-	for k, w := range h.a.Pending {
-		list = append(list, fmt.Sprintf("%s %s×%d", k.Node, k.Class, w.Count))
-	}
-	slices.Sort(list)
-	return list
 }
 
 const phone = "phone bind\nphone enable\n"
