@@ -13,9 +13,10 @@ import (
 	"rouse/store"
 )
 
-// Run holds a store to the contracts. open gives an empty one, which is closed
-// by the time the test that it is given ends; closing it twice must do no harm.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
+// Run holds a store to the contracts. open gives an empty one; the test closes
+// it, and closing it once more must do no harm. reopen closes a store and opens
+// what it left behind; it is nil for a store that leaves nothing.
+func Run(t *testing.T, open func(t *testing.T) store.Store, reopen func(t *testing.T, s store.Store) store.Store) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"Empty": empty, "RoundTrip": roundTrip, "Conflict": conflict, "Concurrent": concurrent, "Neighbours": neighbours,
 		"Forget": forget, "NotShared": notShared, "Owners": owners, "Counts": countsAll, "Refused": refused,
@@ -37,13 +38,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			}
 		})
 	}
-	t.Run("Machine", func(t *testing.T) { machine(t, open, nil) })
-}
-
-// RunPersistent holds a store that outlives its process to its promise: reopen
-// closes a store and opens what it left behind.
-func RunPersistent(t *testing.T, open func(t *testing.T) store.Store, reopen func(t *testing.T, s store.Store) store.Store) {
-	t.Run("Reopened", func(t *testing.T) { reopened(t, open(t), reopen) })
+	if reopen != nil {
+		t.Run("Reopened", func(t *testing.T) { reopened(t, open(t), reopen) })
+	}
 	t.Run("Machine", func(t *testing.T) { machine(t, open, reopen) })
 }
 
