@@ -82,8 +82,8 @@ func (l *Link) Next(t testing.TB) stanza.Element {
 		default:
 		}
 		t.Fatalf("the link ended instead: %v", l.err)
-	case <-time.After(time.Minute):
-		t.Fatal("nothing came within a minute")
+	case <-time.After(patience):
+		t.Fatal("nothing came")
 	}
 	return stanza.Element{}
 }

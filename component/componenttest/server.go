@@ -17,6 +17,10 @@ import (
 // Secret is the secret that a server expects unless Options say otherwise.
 const Secret = "stand-in secret"
 
+// patience is how long a test waits for something that has to come: longer
+// than any time that the component allows itself.
+const patience = 2 * time.Minute
+
 // Options say how a server behaves. The zero value is a server that takes
 // every component that knows [Secret].
 type Options struct {
@@ -136,8 +140,8 @@ func (s *Server) Accept(t testing.TB) *Link {
 	select {
 	case l := <-s.accept:
 		return l
-	case <-time.After(time.Minute):
-		t.Fatal("no component connected within a minute")
+	case <-time.After(patience):
+		t.Fatal("no component connected")
 		return nil
 	}
 }
