@@ -176,7 +176,7 @@ func (c *Component) Request(ctx context.Context, e stanza.Element) (stanza.Eleme
 	if t := xmpp.IQType(e.Get("type")); e.Name != "iq" || t != xmpp.GetIQ && t != xmpp.SetIQ {
 		return stanza.Element{}, fmt.Errorf("component: %s of type %q is not a request", e.Name, t)
 	}
-	id, err := c.randomID()
+	id, err := c.NewID()
 	if err != nil {
 		return stanza.Element{}, err
 	}
@@ -212,7 +212,8 @@ func (c *Component) Request(ctx context.Context, e stanza.Element) (stanza.Eleme
 	}
 }
 
-func (c *Component) randomID() (string, error) {
+// NewID returns an id that nobody can guess: 128 random bits in hexadecimal.
+func (c *Component) NewID() (string, error) {
 	var b [16]byte
 	if err := c.random(b[:]); err != nil {
 		return "", err

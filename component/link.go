@@ -189,7 +189,7 @@ func (s *source) Read(p []byte) (int, error) {
 // server's). The echo, and whatever we answer to it, shows that the stream
 // lives in both directions.
 func (c *Component) ping() []byte {
-	id, err := c.randomID()
+	id, err := c.NewID()
 	if err != nil {
 		id = "ping"
 	}
