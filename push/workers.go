@@ -70,8 +70,9 @@ type Workers struct {
 
 // The pace of the claim loop.
 const (
-	gather      = 20 * time.Millisecond // waits so long for room, so that claims are not of one wake each
-	trickle     = 64                    // claimed while one app is full, for the sake of the others
+	gather      = 20 * time.Millisecond  // waits so long for room, so that claims are not of one wake each
+	gatherMost  = 160 * time.Millisecond // while what is claimed meanwhile is turned away again
+	trickle     = 64                     // claimed while one app is full, for the sake of the others
 	clerks      = 64
 	claimTime   = 15 * time.Second
 	settleTries = 5
@@ -161,8 +162,9 @@ func (w *Workers) Run(ctx context.Context) error {
 // nobody's until their lease ends.
 func (w *Workers) claim(ctx, sending, settling context.Context) {
 	idle := 0 // rounds in a row that found nothing or failed
+	patience := gather
 	for ctx.Err() == nil {
-		limit := w.gather(ctx)
+		limit, forced := w.gather(ctx, patience)
 		if ctx.Err() != nil {
 			return
 		}
@@ -175,12 +177,21 @@ func (w *Workers) claim(ctx, sending, settling context.Context) {
 			pause(ctx, min(time.Second<<min(idle, 5), 15*time.Second))
 			continue
 		}
+		turned := 0
 		for _, j := range jobs {
 			if ctx.Err() != nil {
 				w.aside(settling, j, session.Settlement{Verdict: session.Again, Free: true, Due: w.cfg.Now(), Why: "rouse is stopping"})
 				continue
 			}
-			w.dispatch(sending, settling, j)
+			if !w.dispatch(sending, settling, j) {
+				turned++
+			}
+		}
+		switch {
+		case len(jobs) == 0, forced && turned <= len(jobs)/2:
+			patience = gather
+		case forced:
+			patience = min(2*patience, gatherMost)
 		}
 		if len(jobs) > 0 {
 			idle = 0
@@ -197,33 +208,36 @@ func (w *Workers) claim(ctx, sending, settling context.Context) {
 }
 
 // gather waits for some room, but never long: a full app must not hold up the
-// others. It gives how many wakes to claim.
-func (w *Workers) gather(ctx context.Context) int {
-	timer := time.NewTimer(gather)
+// others. It gives how many wakes to claim, and whether there is room for them
+// only in other apps, if at all.
+func (w *Workers) gather(ctx context.Context, patience time.Duration) (limit int, forced bool) {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
 		room, wanted := w.room()
 		if room >= wanted {
-			return room
+			return room, false
 		}
 		select {
 		case <-w.freed:
 		case <-timer.C:
-			return max(room, trickle)
+			return max(room, trickle), true
 		case <-ctx.Done():
-			return trickle
+			return trickle, true
 		}
 	}
 }
 
-// room is what the fullest app can take that is sending now, and what is worth
-// a claim. Idle apps do not count: what they cannot take comes back soon.
+// room is what the fullest app can take of those that were sending lately, and
+// what is worth a claim. Idle apps do not count: what they cannot take comes
+// back soon.
 func (w *Workers) room() (room, wanted int) {
+	now := w.cfg.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	room, wanted = DefaultConcurrency, 1
 	for _, a := range w.apps {
-		if a.inflight == 0 {
+		if a.inflight == 0 && now.Sub(a.moved) > time.Second {
 			continue
 		}
 		if free := max(a.cfg.Concurrency-a.inflight, 0); free <= room {
@@ -233,12 +247,13 @@ func (w *Workers) room() (room, wanted int) {
 	return room, min(wanted, DefaultConcurrency)
 }
 
-// dispatch starts the send of a claimed wake, or settles it without one.
-func (w *Workers) dispatch(sending, settling context.Context, j session.Job) {
+// dispatch starts the send of a claimed wake, or settles it without one. It
+// reports whether the claim was of use.
+func (w *Workers) dispatch(sending, settling context.Context, j session.Job) bool {
 	now := w.cfg.Now()
 	if !now.Before(Expiry(j.Key.Class, j.Wake.Since)) {
 		w.aside(settling, j, session.Settlement{Verdict: session.GaveUp, Why: "of no use any more: it was not sent in time"})
-		return
+		return true
 	}
 	a, ok := w.apps[j.Target.App]
 	if !ok {
@@ -246,16 +261,17 @@ func (w *Workers) dispatch(sending, settling context.Context, j session.Job) {
 		due := now.Add(unknownApp + time.Duration(w.cfg.Rand()*float64(time.Minute)))
 		w.aside(settling, j, session.Settlement{Verdict: session.Again, Free: true, Due: due,
 			Why: fmt.Sprintf("app %q is not configured", j.Target.App)})
-		return
+		return false
 	}
 	w.mu.Lock()
 	due, why := a.admit(now, j, w.cfg.Rand())
 	w.mu.Unlock()
 	if why != "" {
 		w.aside(settling, j, session.Settlement{Verdict: session.Again, Free: true, Due: due, Why: why})
-		return
+		return false
 	}
 	w.tasks.Go(func() { w.send(sending, settling, a, j) })
+	return true
 }
 
 // complain says at most once a minute that registrations name an unknown app.
