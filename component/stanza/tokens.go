@@ -53,15 +53,20 @@ func (t *tokens) Token() (xml.Token, error) {
 	return start, nil
 }
 
-// FromTokens reads one element, as mellium's types write it. It returns
-// io.EOF if there is none and io.ErrUnexpectedEOF if it does not end.
+// FromTokens reads one element, as mellium's types write it: an element
+// without namespace is in its parent's. It returns io.EOF if there is none and
+// io.ErrUnexpectedEOF if it does not end.
 func FromTokens(r xml.TokenReader) (Element, error) {
 	var open []Element
 	for {
 		tok, err := r.Token()
 		switch t := tok.(type) {
 		case xml.StartElement:
-			open = append(open, elementOf(t))
+			e := elementOf(t)
+			if e.Space == "" && len(open) > 0 {
+				e.Space = open[len(open)-1].Space
+			}
+			open = append(open, e)
 		case xml.CharData:
 			if len(open) > 0 {
 				open[len(open)-1].Text += string(t)
