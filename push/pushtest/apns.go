@@ -116,6 +116,7 @@ func (a *APNs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Priority: r.Header.Get("apns-priority"),
 		Collapse: r.Header.Get("apns-collapse-id"),
 		Bearer:   strings.TrimPrefix(r.Header.Get("authorization"), "bearer "),
+		Peer:     r.RemoteAddr,
 		Header:   r.Header.Clone(),
 		Payload:  body,
 	}

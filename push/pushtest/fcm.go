@@ -127,6 +127,7 @@ func (f *FCM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Account:  m.Message.Data["account"],
 		DryRun:   m.ValidateOnly,
 		Bearer:   strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "),
+		Peer:     r.RemoteAddr,
 		Header:   r.Header.Clone(),
 		Payload:  body,
 	}

@@ -22,6 +22,7 @@ type Received struct {
 	Account  string        // APNs: the payload's account; FCM: data.account
 	DryRun   bool          // FCM: validate_only
 	Bearer   string        // what the request was authorised with
+	Peer     string        // address of the client's end: one for each connection
 	Header   http.Header
 	Payload  []byte
 
