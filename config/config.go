@@ -27,7 +27,8 @@ type Component struct {
 	Address    []string `toml:"address" default:"127.0.0.1:5347"` // host:port, tried in turn
 	Secret     Secret   `toml:"secret"`                           // of the handshake, also when it came from SecretFile
 	SecretFile string   `toml:"secret_file,path"`
-	Hosts      []string `toml:"hosts"` // domains in normal form
+	Hosts      []string `toml:"hosts"`   // domains in normal form
+	Contact    []string `toml:"contact"` // URIs (XEP-0157)
 }
 
 // Store is where state is kept.

@@ -109,7 +109,8 @@ func TestNeedRestart(t *testing.T) {
 		want    []string
 	}{
 		{nil, nil},
-		{[]string{`"5s"`, `"9s"`, `"info"`, `"warn"`, `"chat-ios"`, `"other"`, `["example.org"]`, `[]`}, nil},
+		{[]string{`"5s"`, `"9s"`, `"info"`, `"warn"`}, nil},
+		{[]string{`"chat-ios"`, `"other"`, `["example.org"]`, `[]`}, []string{"app", "component.hosts"}},
 		{[]string{`:8470`, `:8471`, `rouse.db"`, `other.db"`, `:5347`, `:5348`}, []string{"component.address", "store.url", "web.listen"}},
 	} {
 		if got := NeedRestart(running, parse(tt.replace...)); !slices.Equal(got, tt.want) {
@@ -125,7 +126,7 @@ func TestNeedRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"component.address", "component.jid", "component.secret_file"}
+	want := []string{"app", "component.address", "component.hosts", "component.jid", "component.secret_file"}
 	if got := NeedRestart(running, unlinked); !slices.Equal(got, want) {
 		t.Errorf("the link gone: got %v, want %v", got, want)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // NeedRestart names the settings that differ between two configurations and only
-// take effect at a start, sorted. Everything else can be taken over while running.
+// take effect at a start, sorted; "app" stands for the apps. Everything else can be taken over while running.
 // Files are compared by name, secrets by what they are.
 func NeedRestart(running, next *Config) []string {
 	var keys []string
@@ -18,6 +18,9 @@ func NeedRestart(running, next *Config) []string {
 		if !reflect.DeepEqual(lookup(running, s.Key), lookup(next, s.Key)) {
 			keys = append(keys, s.Key)
 		}
+	}
+	if !reflect.DeepEqual(running.Apps, next.Apps) {
+		keys = append(keys, "app")
 	}
 	slices.Sort(keys)
 	return keys

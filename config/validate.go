@@ -74,6 +74,7 @@ func (v *validator) component(c *Component) {
 	}
 	v.addresses(c.Address)
 	v.hosts(c.Hosts)
+	v.contact(c.Contact)
 	switch secret, file := v.has("component.secret"), v.has("component.secret_file"); {
 	case secret && file:
 		v.fail("component.secret_file", "there is a secret as well", "keep one of secret and secret_file")
@@ -105,6 +106,14 @@ func (v *validator) hosts(list []string) {
 		list[i] = v.domain(key, h)
 		if slices.Contains(list[:i], list[i]) {
 			v.fail(key, fmt.Sprintf("%q is there twice", h), "take one of them out")
+		}
+	}
+}
+
+func (v *validator) contact(list []string) {
+	for i, uri := range list {
+		if u, err := url.Parse(uri); err != nil || !slices.Contains([]string{"mailto", "xmpp", "https"}, u.Scheme) {
+			v.fail(v.item("component.contact", i), fmt.Sprintf("%q is not a URI of mailto:, xmpp: or https:", uri), `like "mailto:admin@example.org"`)
 		}
 	}
 }
