@@ -88,6 +88,14 @@ type Counts struct {
 	Endpoints int
 	Pending   int
 	OldestDue time.Time // zero: nothing is pending
+
+	Registrations map[RegistrationKind]int // tombstones are not counted
+}
+
+// RegistrationKind is what registrations are counted by.
+type RegistrationKind struct {
+	App  string
+	Dead bool
 }
 
 // Accounts keeps owners with their pending wakes and reasons.

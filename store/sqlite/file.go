@@ -102,7 +102,7 @@ func inspect(path string) error {
 	}
 	defer f.Close()
 	var h [100]byte
-	if n, err := io.ReadFull(f, h[:]); err != nil && n > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := io.ReadFull(f, h[:]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	const other = "name another file in store.url, or move this one away"

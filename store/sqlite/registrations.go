@@ -126,9 +126,9 @@ func (t *tx) expire(now time.Time) error {
 // Reporter reads how far a server module has come.
 func (s *Store) Reporter(ctx context.Context, host string) (store.Reporter, error) {
 	r := store.Reporter{Host: host}
-	err := s.read(ctx, `SELECT epoch, seq, picture FROM reporter WHERE host=?`, []any{host}, func(rows *sql.Rows) error {
+	err := s.read(ctx, `SELECT epoch, seq, wanted, picture FROM reporter WHERE host=?`, []any{host}, func(rows *sql.Rows) error {
 		var epoch, seq, picture int64
-		err := rows.Scan(&epoch, &seq, &picture)
+		err := rows.Scan(&epoch, &seq, &r.Wanted, &picture)
 		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), moment(picture)
 		return err
 	})
@@ -138,7 +138,7 @@ func (s *Store) Reporter(ctx context.Context, host string) (store.Reporter, erro
 // SetReporter writes it.
 func (s *Store) SetReporter(ctx context.Context, r store.Reporter) error {
 	return s.write(ctx, func(t *tx) error {
-		return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, picture) VALUES(?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), nanos(r.Picture))
+		return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, wanted, picture) VALUES(?,?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), r.Wanted, nanos(r.Picture))
 	})
 }
 

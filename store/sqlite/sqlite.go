@@ -30,7 +30,8 @@ type Store struct {
 	path    string
 	lock    *os.File
 	readers *readers
-	writing *sql.DB // one connection, the writer's
+	writing *sql.DB
+	conn    *sql.Conn // the writer's, the only one of writing
 
 	gate   sync.RWMutex // callers enter the queue under it, Close shuts it
 	closed bool
@@ -89,14 +90,13 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.writing.Conn(ctx)
-	if err != nil {
+	if s.conn, err = s.writing.Conn(ctx); err != nil {
 		return err
 	}
-	if err := migrate(ctx, conn); err != nil {
+	if err := migrate(ctx, s.conn); err != nil {
 		return err
 	}
-	w, err := newWriter(ctx, conn, o.group)
+	w, err := newWriter(ctx, s.conn, o.group)
 	if err != nil {
 		return err
 	}
@@ -161,6 +161,9 @@ func (s *Store) release() error {
 	var errs []error
 	if s.readers != nil {
 		errs = append(errs, s.readers.db.Close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
 	}
 	if s.writing != nil {
 		errs = append(errs, s.writing.Close())

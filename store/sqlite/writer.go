@@ -76,6 +76,13 @@ func newWriter(ctx context.Context, conn *sql.Conn, group int) (*writer, error) 
 }
 
 func (w *writer) run(queue <-chan *job) {
+	// The pool does not know of statements that were prepared on one connection,
+	// and SQLite keeps a connection alive until its last statement is gone.
+	defer func() {
+		for _, s := range w.stmts {
+			s.Close()
+		}
+	}()
 	for j := range queue {
 		w.together(j, queue)
 	}

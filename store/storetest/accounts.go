@@ -26,10 +26,11 @@ func full() session.Account {
 			"b": {State: session.Active, Epoch: 4, Counter: 1},
 		},
 		Endpoints: map[session.Address]session.Endpoint{
-			phone:    {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Touched: noon.Add(1), Woken: noon.Add(2)},
+			phone:    {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Touched: noon.Add(1), Woken: noon.Add(2), WokenAs: session.Call},
 			nodeless: {Enabled: noon, Dead: "apns: 410"},
 		},
-		Seen: []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone, nodeless}}, {Key: "l", At: noon}},
+		Ended: []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},
+		Seen:  []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone, nodeless}}, {Key: "l", At: noon}},
 	}
 }
 

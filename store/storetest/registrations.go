@@ -121,7 +121,7 @@ func unregister(t *testing.T, s store.Store) {
 }
 
 func reporters(t *testing.T, s store.Store) {
-	for _, want := range []store.Reporter{{Host: "example.org"}, {Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Picture: noon}, {Host: "example.org", Epoch: 3}} {
+	for _, want := range []store.Reporter{{Host: "example.org"}, {Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: noon}, {Host: "example.org", Epoch: 3}} {
 		if want.Epoch != 0 {
 			if err := s.SetReporter(t.Context(), want); err != nil {
 				t.Fatal(err)
@@ -161,7 +161,7 @@ func keep(t *testing.T, s store.Store) {
 // reopened wants everything that was answered to be there.
 func reopened(t *testing.T, s store.Store, reopen func(*testing.T, store.Store) store.Store) {
 	r := device()
-	if err := errors.Join(s.Register(t.Context(), r), s.SetReporter(t.Context(), store.Reporter{Host: "example.org", Epoch: 4, Seq: 2, Picture: noon})); err != nil {
+	if err := errors.Join(s.Register(t.Context(), r), s.SetReporter(t.Context(), store.Reporter{Host: "example.org", Epoch: 4, Seq: 2, Wanted: true, Picture: noon})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Keep(t.Context(), "name", "first"); err != nil {
@@ -193,7 +193,7 @@ func reopened(t *testing.T, s store.Store, reopen func(*testing.T, store.Store) 
 		t.Errorf("reasons %+v", got)
 	}
 	stands(t, s, r)
-	if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got.Epoch != 4 || got.Seq != 2 || !got.Picture.Equal(noon) {
+	if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got.Epoch != 4 || got.Seq != 2 || !got.Wanted || !got.Picture.Equal(noon) {
 		t.Errorf("reporter %+v, %v", got, err)
 	}
 	if v, err := s.Keep(t.Context(), "name", "second"); err != nil || v != "first" {
