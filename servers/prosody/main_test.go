@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +37,6 @@ type rig struct {
 	f     *fake
 	at    *cursor
 	bob   *lab.Client
-	n     int // of markers
 	users map[string]string
 }
 
@@ -139,22 +140,63 @@ func (r *rig) nothing(names ...string) {
 	}
 }
 
-// marker makes something happen that is unlike everything else, and returns the events before it.
+// marker makes something happen that nothing else here does, and returns the events before it.
 func (r *rig) marker() []element {
 	r.t.Helper()
-	r.n++
-	node := fmt.Sprintf("marker-%d", r.n)
-	r.check(r.bob.EnablePush(r.ctx, lab.Registration{Service: "marker." + r.p.Host(), Node: node}))
+	r.check(r.bob.Active(r.ctx))
 	ctx, cancel := context.WithTimeout(r.ctx, 12*time.Second)
 	defer cancel()
-	_, passed, err := r.at.find(ctx, fits("enable", []string{"node", node}))
+	_, passed, err := r.at.find(ctx, fits("csi", []string{"user", "bob"}))
 	if err != nil {
-		r.t.Fatalf("the marker %s did not come; came: %v", node, passed)
+		r.t.Fatalf("the marker did not come; came: %v", passed)
 	}
 	return passed
 }
 
+// say has bob write to alice; the id of the message is made of the body.
 func (r *rig) say(body string) {
 	r.t.Helper()
 	r.check(r.bob.Send(r.ctx, lab.Chat("alice@"+r.p.Host(), "id-"+body, body)))
+}
+
+// send has bob send a stanza.
+func (r *rig) send(stanza string) {
+	r.t.Helper()
+	r.check(r.bob.Send(r.ctx, stanza))
+}
+
+func (r *rig) jid(user string) string { return user + "@" + r.p.Host() }
+
+// want fails unless the event has these attributes; an empty value means that there must be none.
+func (r *rig) want(e element, pairs ...string) {
+	r.t.Helper()
+	if !fits("", pairs)(e) {
+		r.t.Errorf("%v: want %v", e, pairs)
+	}
+}
+
+// wantUnread fails unless the event has exactly these <unread/>, each as "class last count".
+func (r *rig) wantUnread(e element, want ...string) {
+	r.t.Helper()
+	var got []string
+	for _, c := range e.Children {
+		if c.XMLName.Local == "unread" {
+			got = append(got, c.attr("class")+" "+c.attr("last")+" "+c.attr("count"))
+			if c.attr("key") == "" {
+				r.t.Errorf("%v: no key", c)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("%v: unread %q, want %q", e, got, want)
+	}
+}
+
+// plus is the decimal number s and n more.
+func plus(s string, n int) string {
+	i, err := strconv.Atoi(s)
+	if err != nil {
+		return "not a number: " + s
+	}
+	return strconv.Itoa(i + n)
 }

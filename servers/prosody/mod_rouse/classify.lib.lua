@@ -38,8 +38,8 @@ local function has_content(stanza)
 	if has_text(stanza, "body") or has_text(stanza, "x", "jabber:x:encrypted") or has_text(stanza, "openpgp", "urn:xmpp:openpgp:0") then
 		return true;
 	end
-	for tag in stanza:childtags("encrypted") do
-		if tag:get_child("payload") then return true; end
+	for _, tag in ipairs(stanza.tags) do -- OMEMO of any version
+		if tag.name == "encrypted" and tag:get_child("payload") then return true; end
 	end
 	return false;
 end

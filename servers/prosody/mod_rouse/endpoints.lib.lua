@@ -34,7 +34,10 @@ return function (o)
 	-- Accounts that have or had registrations.
 	function self.users()
 		local list = {};
-		for user in store:users() or function () end do list[#list+1] = user; end
+		local users, state = store:users();
+		if users then
+			for user in users, state do list[#list+1] = user; end
+		end
 		return list;
 	end
 
@@ -43,10 +46,9 @@ return function (o)
 
 	local function fingerprint(info)
 		local form = info.options and st.deserialize(info.options);
-		for field in (form and form:childtags("field") or function () end) do
-			local secret = field.attr.var == "secret" and field:get_child_text("value");
-			if secret then return sha256(secret, true):sub(1, 32); end
-		end
+		local field = form and form:get_child_with_attr("field", nil, "var", "secret");
+		local secret = field and field:get_child_text("value");
+		return secret and sha256(secret, true):sub(1, 32);
 	end
 
 	function self.attr(info)

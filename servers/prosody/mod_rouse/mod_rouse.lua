@@ -115,7 +115,7 @@ hook("resource-bind", function (event)
 end, -100);
 
 hook("resource-unbind", function (event)
-	report("ended", event.session, { reason = event.error and tostring(event.error):sub(1, 200) });
+	report("ended", event.session, { reason = event.error and tostring(event.error):sub(1, 200) or nil });
 	sessions.forget(event.session);
 end, -100);
 

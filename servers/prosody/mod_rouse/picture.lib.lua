@@ -1,53 +1,70 @@
--- The picture: all sessions and registrations, as they are at the moment each row is sent.
+-- The picture: all registrations and sessions, as they are at the moment each row is sent.
 
 -- o: sessions, endpoints, row(name, attr, children)
 return function (o)
-	local rows; -- a coroutine that yields one row at a time, while a picture is under way
+	local accounts, at; -- while a picture is under way: names, and the next one's place; 0 is <begin/>
 	local self = {};
 
-	local function show()
-		coroutine.yield(o.row("begin", {}));
-		for _, session in ipairs(o.sessions.list()) do
+	-- The rows of one account. They are made at once, so that a row of a session never says that a report was applied
+	-- which the row of its registration has not seen.
+	local function rows_of(user)
+		local list, owners = {}, {};
+		local account = prosody.hosts[module.host].sessions[user];
+		for _, session in pairs(account and account.sessions or {}) do
+			local s = session.push_identifier and o.sessions.get(session);
+			if s then owners[session.push_identifier] = s.sid; end
+		end
+		for id, info in pairs(o.endpoints.read(user)) do
+			local attr = o.endpoints.attr(info);
+			attr.user, attr.sid = user, owners[id];
+			list[#list+1] = o.row("endpoint", attr);
+		end
+		for _, session in pairs(account and account.sessions or {}) do
 			local s = o.sessions.get(session);
 			if s then
 				local state = o.sessions.state(session);
-				local attr = { user = session.username, sid = s.sid, n = string.format("%d", s.n), resource = session.resource, client = session.client_id, state = state };
+				local attr = { user = user, sid = s.sid, n = string.format("%d", s.n), resource = session.resource, client = session.client_id, state = state };
 				local waits = state == "hibernated" or state == "delayed";
-				coroutine.yield(o.row("session", o.sessions.numbers(session, attr), waits and o.sessions.unread(session) or nil));
+				list[#list+1] = o.row("session", o.sessions.numbers(session, attr), waits and o.sessions.unread(session) or nil);
 			end
 		end
-		for _, user in ipairs(o.endpoints.users()) do
-			local owners = {};
-			local account = prosody.hosts[module.host].sessions[user];
-			for _, session in pairs(account and account.sessions or {}) do
-				local s = session.push_identifier and o.sessions.get(session);
-				if s then owners[session.push_identifier] = s.sid; end
-			end
-			for id, info in pairs(o.endpoints.read(user)) do
-				local attr = o.endpoints.attr(info);
-				attr.user, attr.sid = user, owners[id];
-				coroutine.yield(o.row("endpoint", attr));
-			end
-		end
-		coroutine.yield(o.row("end", {}));
+		return list;
+	end
+
+	local function next_rows()
+		if at == 0 then return { o.row("begin", {}) }; end
+		if at > #accounts then return { o.row("end", {}) }; end
+		return rows_of(accounts[at]);
 	end
 
 	-- Begins a picture, or begins it again.
-	function self.start() rows = coroutine.create(show); end
+	function self.start()
+		local seen = {};
+		accounts, at = {}, 0;
+		local function add(user)
+			if not seen[user] then
+				seen[user] = true;
+				accounts[#accounts+1] = user;
+			end
+		end
+		for user in pairs(prosody.hosts[module.host].sessions) do add(user); end
+		for _, user in ipairs(o.endpoints.users()) do add(user); end
+	end
 
-	-- Up to n further rows.
+	-- About n further rows: whole accounts, one at least.
 	function self.rows(n)
 		local list = {};
-		while rows and #list < n do
-			local ok, row = coroutine.resume(rows);
+		while accounts and #list < n do
+			local ok, rows = pcall(next_rows);
 			if not ok then
-				module:log("error", "The picture breaks off: %s", tostring(row));
-				rows = nil;
-			elseif not row then
-				rows = nil;
-			else
-				list[#list+1] = row;
+				module:log("error", "The picture breaks off: %s", tostring(rows));
+				accounts = nil;
+				break;
 			end
+			if #list > 0 and #list + #rows > n then break; end
+			for _, row in ipairs(rows) do list[#list+1] = row; end
+			at = at + 1;
+			if at > #accounts + 1 then accounts = nil; end
 		end
 		return list;
 	end

@@ -11,7 +11,7 @@ local retry_min, retry_max = 0.5, 10;
 local stanza_events = { late = true, queued = true, archived = true, offline = true, room = true, subscribe = true, call = true, published = true, answered = true };
 
 -- o: component, epoch, max_queue, batch, answer_timeout, fallback (seconds), guard, saved (see saved.lib.lua),
--- rows(n): up to n rows of a picture that is under way.
+-- rows(n): about n rows of a picture that is under way.
 return function (o)
 	local queue, head, tail = {}, 1, 0;
 	local seq, batch, on_the_way = 0, nil, false;
@@ -29,10 +29,11 @@ return function (o)
 		module:add_timer(0, o.guard("sending", function () poked = false; pump(); end));
 	end
 
+	-- A picture has half of each batch at least, else a busy server would never come to the end of it.
 	local function build()
 		local live = math.min(tail - head + 1, o.batch);
 		local picture = o.rows(o.batch - math.min(live, math.floor(o.batch / 2)));
-		if #picture > 0 then live = math.min(live, o.batch - #picture); end
+		if #picture > 0 then live = math.max(0, math.min(live, o.batch - #picture)); end
 		if live == 0 and #picture == 0 and not hello then return nil; end
 		hello = false;
 		seq = seq + (gap and 2 or 1);
@@ -40,15 +41,23 @@ return function (o)
 		return { seq = seq, live = live, picture = picture };
 	end
 
-	local function add_event(iq, event)
+	local function element(event)
 		local attr = {};
 		for k, v in pairs(event.attr) do attr[k] = v; end
 		if event.epoch and event.epoch ~= o.epoch then attr.epoch = event.epoch; end
-		iq:tag(event.name, attr);
-		for _, child in ipairs(event.children or {}) do
-			iq:tag(child.name, child.attr):up();
+		local e = st.stanza(event.name, attr);
+		for _, child in ipairs(event.children or {}) do e:tag(child.name, child.attr):up(); end
+		return e;
+	end
+
+	-- One that cannot be written must not hold up the others.
+	local function add_event(iq, event)
+		local ok, e = pcall(element, event);
+		if ok then
+			iq:add_child(e);
+		else
+			module:log("error", "Leaving out an event (%s): %s", event.name, tostring(e));
 		end
-		iq:up();
 	end
 
 	local function stanza_of(b)

@@ -26,9 +26,12 @@ return function (guard)
 	function self.attach(q)
 		queue = q;
 		local ids = {};
-		for name in store:users() or function () end do
-			local id = tonumber(name:match("^q@(%d+)$"));
-			if id then ids[#ids+1] = id; end
+		local names, state = store:users();
+		if names then
+			for name in names, state do
+				local id = tonumber(name:match("^q@(%d+)$"));
+				if id then ids[#ids+1] = id; end
+			end
 		end
 		table.sort(ids);
 		for _, id in ipairs(ids) do

@@ -36,14 +36,14 @@ return function (o)
 	function self.unread(session)
 		local found, children = {}, {};
 		each_queued(session, function (stanza, position)
-			local class = o.classify(stanza, session.username);
+			local class, key = o.classify(stanza, session.username);
 			local row = found[class] or { count = 0 };
-			row.count, row.last, found[class] = row.count + 1, position, row;
+			row.count, row.last, row.key, found[class] = row.count + 1, position, key, row;
 		end);
 		for _, class in ipairs(o.classes) do
 			local row = found[class];
 			if row then
-				children[#children+1] = { name = "unread", attr = { class = class, last = text(row.last), count = text(row.count) } };
+				children[#children+1] = { name = "unread", attr = { class = class, last = text(row.last), count = text(row.count), key = row.key } };
 			end
 		end
 		return children;
