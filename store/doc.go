@@ -1,6 +1,7 @@
 // Package store holds the contracts between decisions and the place where they
 // are kept, in the words of those who decide. Implementations are in packages
-// below this one (sqlite) and all pass the suite in storetest.
+// below this one and all pass the suite in storetest. What lies in their tables
+// and under their names is described there: sqlite/doc.go.
 //
 // # What is kept
 //
