@@ -238,6 +238,15 @@ var rules = []struct {
 		phone resumed active acked=4                         => a4 withdraw phone message
 		+10s phone hibernated out=5 acked=5                  => -
 	`},
+	{"a new sleep waits for no window of the last one", phone + `
+		phone hibernated
+		phone queued message i:1 out=1                       => a3 wake phone message at once
+		claim
+		sent phone message
+		+1s phone resumed active acked=1                     => -
+		+1s phone hibernated out=1 acked=1
+		+1s phone queued message i:2 out=2                   => a3 wake phone message at once
+	`},
 	{"b and c: archived and offline are one stanza", phone + `
 		phone ended                                          => -
 		account archived message s:1                         => b wake phone message at once

@@ -12,7 +12,7 @@ func (d *decision) enable() {
 	ep.Owner, ep.Resource, ep.Client, ep.Secret = e.Session, e.Resource, e.Client, e.Secret
 	ep.Enabled, ep.Touched, ep.Dead = d.now, d.now, e.Reason
 	d.a.Endpoints[e.Address] = ep
-	d.withdraw("", e.Address, "the client is here")
+	d.here("", e.Address, "the client is here")
 	d.bound(e.Address)
 	if e.Reason != "" {
 		d.say("", session.Died, session.Nothing, e.Address, "enabled, but cannot be used: "+e.Reason)
@@ -55,7 +55,7 @@ func (d *decision) adopt(s session.Session) {
 		ep := d.a.Endpoints[addr]
 		ep.Owner = d.e.Session
 		d.a.Endpoints[addr] = ep
-		d.withdraw("", addr, "the client logged in")
+		d.here("", addr, "the client logged in")
 	}
 }
 

@@ -85,7 +85,7 @@ func (d *decision) back(s session.Session, rule, why string) session.Session {
 	s.Covered = voided(s)
 	d.say(rule, session.Quiet, session.Nothing, session.Address{}, why)
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
-		d.withdraw(rule, addr, why)
+		d.here(rule, addr, why)
 	}
 	return s
 }

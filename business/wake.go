@@ -103,6 +103,15 @@ func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (tim
 	return at, ep
 }
 
+// here: the client of an endpoint is back. What is owed is not needed, and the
+// first wake of its next sleep waits for no window.
+func (d *decision) here(rule string, addr session.Address, why string) {
+	d.withdraw(rule, addr, why)
+	ep := d.a.Endpoints[addr]
+	ep.Woken, ep.WokenAs = time.Time{}, session.Nothing
+	d.a.Endpoints[addr] = ep
+}
+
 // withdraw takes back what is owed to an endpoint.
 func (d *decision) withdraw(rule string, addr session.Address, why string) {
 	for c := session.Silent; c < session.NumClasses; c++ {

@@ -113,7 +113,7 @@ func (g *Gateway) applyTo(ctx context.Context, account string, events []session.
 			var all []session.Reason
 			for _, e := range some {
 				var reasons []session.Reason
-				a, reasons = business.Decide(a, e, g.cfg.Policy, g.cfg.Now())
+				a, reasons = business.Decide(a, e, g.cfg.Policy(), g.cfg.Now())
 				all = append(all, reasons...)
 			}
 			return a, all

@@ -88,7 +88,7 @@ func houseOn(t *testing.T, st store.Store) *house {
 	}
 	h.Gateway = gateway.New(gateway.Config{
 		Store: st, Server: h.server, Nodes: nodes, Service: us, Hosts: []string{host},
-		Policy: business.DefaultPolicy(), Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+		Policy: business.DefaultPolicy, Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -210,7 +210,7 @@ func TestAWorkerThatDiesGivesItsWakesBackUnderTheSameID(t *testing.T) {
 	ep, secret := h.device("phone")
 	h.take(sleeping(ep, secret)...)
 	first := h.claim()
-	h.pass(3 * time.Minute)
+	h.pass(5 * time.Minute)
 	second := h.claim()
 	if len(first) != 1 || len(second) != 1 || first[0].ID != second[0].ID {
 		t.Fatalf("first %+v, second %+v", first, second)

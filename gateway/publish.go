@@ -60,7 +60,7 @@ func (g *Gateway) Publish(ctx context.Context, p PublishRequest) Answer {
 		Address: session.Address{Service: g.cfg.Service, Node: p.Node},
 	}
 	err = g.do(ctx, store.NodeKey(p.Node), func(a session.Account) (session.Account, []session.Reason) {
-		return business.Decide(a, e, g.cfg.Policy, g.cfg.Now())
+		return business.Decide(a, e, g.cfg.Policy(), g.cfg.Now())
 	})
 	if err != nil {
 		g.log.Error("publish: not taken", "err", err)
@@ -93,7 +93,7 @@ func (g *Gateway) Register(ctx context.Context, r RegisterRequest) (node, secret
 	if g.Reports(domain) {
 		e := session.Event{Kind: session.Renew, Address: session.Address{Service: g.cfg.Service, Node: node}}
 		err = g.do(ctx, r.Account, func(a session.Account) (session.Account, []session.Reason) {
-			return business.Decide(a, e, g.cfg.Policy, g.cfg.Now())
+			return business.Decide(a, e, g.cfg.Policy(), g.cfg.Now())
 		})
 	}
 	return node, g.cfg.Nodes.Secret(node), err

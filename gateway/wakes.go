@@ -123,7 +123,7 @@ func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlem
 				asleep = append(asleep, owner)
 			}
 		}
-		return business.Settle(a, job.Key, job.Wake.Serial, s, g.cfg.Policy)
+		return business.Settle(a, job.Key, job.Wake.Serial, s, g.cfg.Policy())
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"rouse/component"
+	"rouse/component/stanza"
+	"rouse/config"
+	"rouse/push/apns"
+)
+
+func checkCommand() command {
+	return command{
+		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: link, credentials, files",
+		more: "Connects to the XMPP server with the component's secret, and asks APNs and FCM to judge our credentials\n" +
+			"without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
+			"FCM gets a message that is validated only. Each line says what was found, why it matters and what to change.\n" +
+			"May run beside a serving rouse.",
+		set: func(fs *flag.FlagSet) func(stdio, []string) error {
+			load := configFlags(fs)
+			asJSON := fs.Bool("json", false, "one JSON object a line")
+			return func(io stdio, args []string) error {
+				if err := noArgs("check", args); err != nil {
+					return err
+				}
+				cfg, path, err := load(io)
+				if err != nil {
+					return err
+				}
+				ctx, stop := stopSignals(context.Background(), io.err)
+				defer stop()
+				p := printer{out: io.out, json: *asJSON}
+				p.print(finding{Place: "config", OK: true, Text: path})
+				checkLink(ctx, cfg, &p)
+				checkApps(ctx, cfg, &p)
+				return p.end()
+			}
+		},
+	}
+}
+
+// finding is one line of check.
+type finding struct {
+	Place string `json:"place"`
+	OK    bool   `json:"ok"`
+	Warn  bool   `json:"warn,omitempty"` // works, and should be looked at
+	Text  string `json:"text"`
+	Why   string `json:"why,omitempty"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+type printer struct {
+	out            io.Writer
+	json           bool
+	failed, warned int
+}
+
+func (p *printer) print(f finding) {
+	word := "ok"
+	switch {
+	case !f.OK:
+		p.failed++
+		word = "FAIL"
+	case f.Warn:
+		p.warned++
+		word = "warn"
+	}
+	if p.json {
+		json.NewEncoder(p.out).Encode(f)
+		return
+	}
+	fmt.Fprintf(p.out, "%-20s %-5s %s\n", f.Place, word, f.Text)
+	if f.Why != "" {
+		fmt.Fprintf(p.out, "%26s why: %s\n", "", f.Why)
+	}
+	if f.Fix != "" {
+		fmt.Fprintf(p.out, "%26s fix: %s\n", "", f.Fix)
+	}
+}
+
+func (p *printer) end() error {
+	if !p.json {
+		switch {
+		case p.failed+p.warned == 0:
+			fmt.Fprintln(p.out, "all is well")
+		default:
+			fmt.Fprintf(p.out, "%d failed, %d to be looked at\n", p.failed, p.warned)
+		}
+	}
+	if p.failed > 0 {
+		return errProblems
+	}
+	return nil
+}
+
+const (
+	linkTime = 15 * time.Second
+	pushTime = 30 * time.Second
+)
+
+// checkLink makes the component link and lets it go again.
+func checkLink(ctx context.Context, cfg *config.Config, p *printer) {
+	if cfg.Component == nil {
+		p.print(finding{Place: "component", OK: true, Warn: true, Text: "no [component]: this rouse talks to no XMPP server"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, linkTime)
+	defer cancel()
+	address, err := jid.Parse(cfg.Component.JID)
+	if err != nil {
+		p.print(finding{Place: "component", Text: err.Error()})
+		return
+	}
+	states := make(chan component.State, 16)
+	link, err := component.New(component.Config{
+		JID: address, Addresses: cfg.Component.Address, Secret: component.StaticSecret(cfg.Component.Secret.Reveal()),
+		OnState: func(s component.State) {
+			select {
+			case states <- s:
+			default:
+			}
+		},
+	})
+	if err != nil {
+		p.print(finding{Place: "component", Text: err.Error()})
+		return
+	}
+	begun := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- link.Run(ctx) }()
+	p.print(handshake(ctx, cfg, states, begun))
+	cancel()
+	<-done
+}
+
+// handshake waits for the first outcome of a try.
+func handshake(ctx context.Context, cfg *config.Config, states <-chan component.State, begun time.Time) finding {
+	f := finding{Place: "component"}
+	for {
+		select {
+		case <-ctx.Done():
+			f.Text = fmt.Sprintf("no answer from %s in %v", strings.Join(cfg.Component.Address, ", "), linkTime)
+			f.Fix = "is this the component port (Prosody: component_ports, 5347) of a running server?"
+			return f
+		case s := <-states:
+			switch {
+			case s.Kind == component.Up:
+				f.OK = true
+				f.Text = fmt.Sprintf("%s via %s, handshake %v", cfg.Component.JID, s.Address, time.Since(begun).Round(time.Millisecond))
+				return f
+			case s.Kind == component.Down && s.Cause != nil:
+				return refusal(cfg, f, s)
+			}
+		}
+	}
+}
+
+// refusal says what a refused handshake means.
+func refusal(cfg *config.Config, f finding, s component.State) finding {
+	var e *stanza.StreamError
+	f.Text = s.Cause.Error()
+	if !errors.As(s.Cause, &e) {
+		f.Fix = "is the server running, and is component.address (" + cfg.Place("component.address") + ") its component port?"
+		return f
+	}
+	switch e.Condition {
+	case "conflict":
+		f.OK, f.Text = true, "the secret is right; another rouse holds the link now"
+	case "not-authorized":
+		f.Why = "the server has another secret for " + cfg.Component.JID
+		f.Fix = "make component_secret on the server and component.secret (" + cfg.Place("component.secret") + ") the same"
+	case "host-unknown":
+		f.Why = "the server knows no component " + cfg.Component.JID
+		f.Fix = fmt.Sprintf("Prosody: Component %q with component_secret, then reload", cfg.Component.JID)
+	}
+	return f
+}
+
+// checkApps asks each provider to judge our credentials.
+func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
+	if len(cfg.Apps) == 0 {
+		p.print(finding{Place: "apps", OK: true, Warn: true, Text: "no [[app]]: no device can register here"})
+	}
+	var keys apns.Keys
+	for i := range cfg.Apps {
+		app := &cfg.Apps[i]
+		f := finding{Place: app.Provider + " " + app.Name}
+		ctx, cancel := context.WithTimeout(ctx, pushTime)
+		provider, err := provider(app, &keys)
+		if err == nil {
+			err = provider.Check(ctx)
+		}
+		cancel()
+		if f.OK = err == nil; f.OK {
+			f.Text = "the credentials are accepted"
+		} else {
+			f.Text = err.Error()
+			f.Fix = "see [[app]] at " + cfg.Place(fmt.Sprintf("app[%d]", i))
+			var h interface{ Hint() string }
+			if errors.As(err, &h) && h.Hint() != "" {
+				f.Fix = h.Hint() + " (" + cfg.Place(fmt.Sprintf("app[%d]", i)) + ")"
+			}
+		}
+		p.print(f)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rouse/servers/lab"
+)
+
+func demoCommand() command {
+	return command{
+		name: "demo", args: "[--once]", about: "show a phone that falls asleep and is woken, on a real Prosody",
+		more: "Starts a Prosody of its own with mod_rouse, rouse with the embedded store, and stand-ins for APNs and FCM, all on\n" +
+			"this machine and in a directory that is removed at the end; plays the story; then stays up for a client of yours.\n" +
+			"No service of this machine is started, stopped or changed.",
+		set: func(fs *flag.FlagSet) func(stdio, []string) error {
+			once := fs.Bool("once", false, "end after the story; exit 0 only if every step was seen to happen")
+			keep := fs.Bool("keep", false, "keep the directory with all logs")
+			return func(io stdio, args []string) error {
+				if err := noArgs("demo", args); err != nil {
+					return err
+				}
+				ctx, stop := stopSignals(context.Background(), io.err)
+				defer stop()
+				return demo(ctx, io, *once, *keep)
+			}
+		},
+	}
+}
+
+// The accounts of the demo.
+const (
+	demoHost     = "example.test"
+	demoPassword = "demo"
+)
+
+func demo(ctx context.Context, io stdio, once, keep bool) (err error) {
+	dir, err := os.MkdirTemp("", "rouse-demo-")
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(io.out, "Starting a Prosody with mod_rouse, rouse, and stand-ins for Apple's and Google's push services …\n")
+	s, err := newScene(ctx, dir, []string{program}, nil, lab.Options{
+		Host: demoHost, AckDelay: 5 * time.Second,
+		Users: map[string]string{"juliet": demoPassword, "romeo": demoPassword, "you": demoPassword},
+	})
+	if err != nil {
+		os.RemoveAll(dir)
+		return err
+	}
+	defer func() {
+		if closed := s.close(); err == nil {
+			err = closed
+		}
+		if keep || err != nil {
+			fmt.Fprintf(io.out, "The logs are in %s: rouse.log, prosody/prosody.log\n", dir)
+			return
+		}
+		os.RemoveAll(dir)
+	}()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	t := &teller{out: io.out, scene: s}
+	if err := t.tell(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "\nAll %d steps were seen to happen, in %.1f s.\n", len(story), time.Since(t.begun).Seconds())
+	if once {
+		return nil
+	}
+	return stay(ctx, io.out, s)
+}
+
+// stay keeps the scene up for a person's own client, and shows every wake.
+func stay(ctx context.Context, out io.Writer, s *scene) error {
+	fmt.Fprintf(out, `
+Everything stays up until you press Ctrl-C. To be woken yourself:
+  account      you@%[1]s, password %[2]s
+  server       %[3]s, without encryption (it is a test server)
+  push service %[4]s: clients of the Conversations family find it there, as ad-hoc command
+               register-push-fcm with any FCM-like token (letters, a colon, letters)
+  rouse        http://%[5]s/ (status), /metrics
+  logs         %[6]s
+
+Wakes from now on:
+`, demoHost, demoPassword, s.prosody.ClientAddr(), s.prosody.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"))
+	shown := len(s.fcm.Delivered()) + len(s.apns.Delivered())
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(out, "\nClosing.")
+			return nil
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("rouse ended: %v\n%s", err, s.logTail(10))
+		case <-tick.C:
+			all := append(s.fcm.Delivered(), s.apns.Delivered()...)
+			for ; shown < len(all); shown++ {
+				w := all[shown]
+				fmt.Fprintf(out, "  %s  a wake, priority %s, for device %.8s…\n", w.At.Format(time.TimeOnly), w.Priority, w.Account)
+			}
+		}
+	}
+}

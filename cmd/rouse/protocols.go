@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+
+	xmpp "mellium.im/xmpp/stanza"
+
+	"rouse/component"
+	"rouse/component/adhoc"
+	"rouse/component/contact"
+	"rouse/component/disco"
+	"rouse/component/events"
+	"rouse/component/forms"
+	"rouse/component/p2"
+	"rouse/component/ping"
+	"rouse/component/pubsub"
+	"rouse/component/version"
+	"rouse/config"
+	"rouse/gateway"
+)
+
+// protocols has the component answer everything that it knows. Anything else is
+// answered service-unavailable by the component itself.
+func protocols(c *component.Component, a *app) {
+	cfg := a.cfg.Load()
+	ping.Handle(c)
+	version.Handle(c, version.Info{Name: "rouse", Version: release})
+	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: events.NS, Local: "events"}, events.Handler(a.gateway, a.log))
+	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(publisher{a.gateway}), pubsub.NSPush)
+
+	info := disco.Info{Identity: disco.Push("rouse")}
+	if providers := served(cfg); len(providers) > 0 {
+		info.Commands = adhoc.Handle(c, a.log, p2.Commands(registrar{a}, cfg.Component.JID, providers...)...)
+	}
+	if form, ok := contact.Form(contact.Addresses{Admin: cfg.Component.Contact}); ok {
+		info.Forms = []forms.Form{form}
+	}
+	disco.Handle(c, info)
+}
+
+// served lists the providers that there is an app for.
+func served(cfg *config.Config) []string {
+	var list []string
+	for _, p := range []string{p2.FCM, p2.APNs} {
+		if _, ok := defaultApp(cfg, p); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// defaultApp is the app of a registration that names only a provider: the one
+// that says default, else the first.
+func defaultApp(cfg *config.Config, provider string) (name string, ok bool) {
+	for _, a := range cfg.Apps {
+		if a.Provider != provider {
+			continue
+		}
+		if a.Default {
+			return a.Name, true
+		}
+		if !ok {
+			name, ok = a.Name, true
+		}
+	}
+	return name, ok
+}
+
+// registrar keeps what registration families take, for the app that is to send.
+type registrar struct{ a *app }
+
+func (r registrar) Register(ctx context.Context, q p2.Request) (node, secret string, err error) {
+	app, ok := defaultApp(r.a.cfg.Load(), q.Provider)
+	if !ok {
+		return "", "", fmt.Errorf("no [[app]] of provider %s", q.Provider)
+	}
+	return r.a.gateway.Register(ctx, gateway.RegisterRequest{
+		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device,
+	})
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"rouse/config"
+	"rouse/push"
+	"rouse/push/apns"
+	"rouse/push/fcm"
+	"rouse/push/relay"
+)
+
+// relayKind is the kind of provider that has servers publish to third parties.
+const relayKind = "relay"
+
+// providers makes what sends for each app, and under "" for third-party services.
+func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, error) {
+	apps := make(map[string]push.App, len(cfg.Apps)+1)
+	var keys apns.Keys
+	var errs []error
+	for i := range cfg.Apps {
+		p, err := provider(&cfg.Apps[i], &keys)
+		if err != nil {
+			errs = append(errs, &config.Error{
+				File: cfg.Place(fmt.Sprintf("app[%d]", i)), Key: "app " + cfg.Apps[i].Name, Cause: err.Error(),
+			})
+			continue
+		}
+		apps[cfg.Apps[i].Name] = push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+	}
+	if third != nil {
+		apps[""] = push.App{Kind: relayKind, Provider: third, Timeout: relay.Timeout, PerService: true}
+	}
+	return apps, errors.Join(errs...)
+}
+
+func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
+	roots, err := authorities(a.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if a.Provider == config.FCM {
+		credentials, err := os.ReadFile(a.CredentialsFile)
+		if err != nil {
+			return nil, err
+		}
+		return fcm.New(fcm.Options{Credentials: credentials, Endpoint: a.Endpoint, Roots: roots})
+	}
+	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Roots: roots}
+	if a.CertificateFile != "" {
+		content, err := os.ReadFile(a.CertificateFile)
+		if err != nil {
+			return nil, err
+		}
+		if o.Certificate, err = apns.ReadCertificate(content, a.Password.Reveal()); err != nil {
+			return nil, fmt.Errorf("certificate_file: %w", err)
+		}
+		return apns.New(o)
+	}
+	p8, err := os.ReadFile(a.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	if o.Key, err = keys.Get(p8, a.KeyID, a.TeamID); err != nil {
+		return nil, fmt.Errorf("key_file: %w", err)
+	}
+	return apns.New(o)
+}
+
+// authorities gives nil, the system's, where no file is named.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", file)
+	}
+	return pool, nil
+}

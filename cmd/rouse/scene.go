@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"rouse/push/pushtest"
+	"rouse/servers/lab"
+)
+
+// scene is everything around a rouse that is to be seen at work: a real Prosody
+// with mod_rouse, real clients, and stand-ins for APNs and FCM that speak the
+// real protocols. rouse itself is a process of its own, so that it can be killed.
+// The demo and the scenario tests play on it.
+type scene struct {
+	dir     string
+	prosody *lab.Prosody
+	clients *lab.Clients
+	apns    *pushtest.APNs
+	fcm     *pushtest.FCM
+	web     string   // host:port of rouse's listener
+	program []string // how rouse is started: path and arguments before the command
+	env     []string
+	rouse   *exec.Cmd
+	ended   chan error
+	log     *os.File
+}
+
+// The apps of a scene, and the names of what devices register with.
+const (
+	sceneTopic   = "org.example.chat"
+	sceneIOS     = "chat-ios"
+	sceneAndroid = "chat-android"
+)
+
+// newScene starts everything but rouse. The options of Prosody may leave out
+// Dir. Only a whole scene needs closing.
+func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (_ *scene, err error) {
+	s := &scene{dir: dir, program: program, env: env}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.apns, err = pushtest.NewAPNs(pushtest.APNsOptions{Topics: []string{sceneTopic}}); err != nil {
+		return nil, err
+	}
+	if s.fcm, err = pushtest.NewFCM(pushtest.FCMOptions{}); err != nil {
+		return nil, err
+	}
+	o.Dir = filepath.Join(dir, "prosody")
+	if s.prosody, err = lab.StartProsody(ctx, o); err != nil {
+		return nil, err
+	}
+	if s.clients, err = lab.StartClients(); err != nil {
+		return nil, err
+	}
+	return s, s.configure()
+}
+
+// configure writes rouse.toml and what it names.
+func (s *scene) configure() error {
+	key, apnsCA, err := s.apns.WriteFiles(s.dir)
+	if err != nil {
+		return err
+	}
+	credentials, fcmCA, err := s.fcm.WriteFiles(s.dir)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.web = ln.Addr().String()
+	ln.Close()
+	text := fmt.Sprintf(`[component]
+jid     = %q
+address = %q
+secret  = %q
+hosts   = [%q]
+
+[store]
+url = "sqlite:rouse.db"
+
+[[app]]
+name     = %q
+provider = "apns"
+topic    = %q
+key_file = %q
+key_id   = %q
+team_id  = %q
+endpoint = %q
+ca_file  = %q
+
+[[app]]
+name             = %q
+provider         = "fcm"
+credentials_file = %q
+endpoint         = %q
+ca_file          = %q
+
+[web]
+listen = %q
+
+[log]
+level = "debug"
+`, s.prosody.Rouse().JID, s.prosody.ComponentAddr(), s.prosody.Rouse().Secret, s.prosody.Host(),
+		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
+		sceneAndroid, credentials, s.fcm.URL(), fcmCA, s.web)
+	return os.WriteFile(s.config(), []byte(text), 0o600)
+}
+
+func (s *scene) config() string { return filepath.Join(s.dir, "rouse.toml") }
+
+// start starts rouse and waits until its link is up.
+func (s *scene) start(ctx context.Context) error {
+	if s.log == nil {
+		f, err := os.OpenFile(filepath.Join(s.dir, "rouse.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		s.log = f
+	}
+	args := append(append([]string{}, s.program[1:]...), "serve", "-c", s.config())
+	cmd := exec.Command(s.program[0], args...)
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	endWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.rouse, s.ended = cmd, make(chan error, 1)
+	go func() { s.ended <- cmd.Wait() }()
+	return s.await(ctx, "rouse's link to Prosody", func() bool { return s.gauge("rouse_component_connected") == "1" })
+}
+
+// kill ends rouse as a crash would.
+func (s *scene) kill() error { return s.end(syscall.SIGKILL) }
+
+// stop ends rouse as an operator would, and reports how it ended.
+func (s *scene) stop() error { return s.end(syscall.SIGTERM) }
+
+func (s *scene) end(sig syscall.Signal) error {
+	if s.rouse == nil {
+		return nil
+	}
+	s.rouse.Process.Signal(sig)
+	err := <-s.ended
+	s.rouse = nil
+	if sig == syscall.SIGKILL {
+		return nil
+	}
+	return err
+}
+
+// await waits for something to become true, looking often; what says what.
+func (s *scene) await(ctx context.Context, what string, is func() bool) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited in vain for %s: %w", what, ctx.Err())
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("rouse ended while %s was waited for: %v\n%s", what, err, s.logTail(10))
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// gauge reads one line of rouse's metrics: "" while it is not there.
+func (s *scene) gauge(name string) string {
+	client := http.Client{Timeout: 2 * time.Second}
+	resp, err := client.Get("http://" + s.web + "/metrics")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// events says how many events of a kind rouse has taken since it started.
+func (s *scene) events(kind string) int {
+	var n float64
+	fmt.Sscan(s.gauge(`rouse_events_total{kind="`+kind+`"}`), &n)
+	return int(n)
+}
+
+func (s *scene) logTail(lines int) string {
+	b, err := os.ReadFile(filepath.Join(s.dir, "rouse.log"))
+	if err != nil {
+		return ""
+	}
+	all := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// close ends everything that was started.
+func (s *scene) close() error {
+	var errs []error
+	if s.clients != nil {
+		errs = append(errs, s.clients.Close())
+	}
+	errs = append(errs, s.stop())
+	if s.prosody != nil {
+		errs = append(errs, s.prosody.Close())
+	}
+	if s.apns != nil {
+		errs = append(errs, s.apns.Close())
+	}
+	if s.fcm != nil {
+		errs = append(errs, s.fcm.Close())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	xmpp "mellium.im/xmpp/stanza"
+
+	"rouse/component"
+	"rouse/component/events"
+	"rouse/component/pubsub"
+	"rouse/component/stanza"
+	"rouse/config"
+	"rouse/gateway"
+	"rouse/push/relay"
+	"rouse/session"
+	"rouse/store"
+	"rouse/web"
+)
+
+// The rooms know nothing of each other; what follows lets them meet.
+
+// lateLink is the link for those who are made before it.
+type lateLink struct{ *component.Component }
+
+func (l *lateLink) Request(ctx context.Context, iq stanza.Element) (stanza.Element, error) {
+	if l.Component == nil {
+		return stanza.Element{}, component.ErrDisconnected
+	}
+	return l.Component.Request(ctx, iq)
+}
+
+// relayServer has server modules publish for push/relay.
+type relayServer struct{ requests *events.Requests }
+
+func (s relayServer) Publish(ctx context.Context, r relay.PublishRequest) error {
+	err := s.requests.Publish(ctx, r.Host, r.User, r.Wake, session.Address{Service: r.Service, Node: r.Node}, r.Class, r.Count)
+	var refused xmpp.Error
+	if errors.As(err, &refused) {
+		return &relay.Refusal{Condition: string(refused.Condition), Type: string(refused.Type)}
+	}
+	return err
+}
+
+// publisher answers publishes from the gateway.
+type publisher struct{ gateway *gateway.Gateway }
+
+func (p publisher) Publish(ctx context.Context, from string, n pubsub.Notice) pubsub.Verdict {
+	switch p.gateway.Publish(ctx, gateway.PublishRequest{From: from, Node: n.Node, Secret: n.Secret, Class: n.Class, Count: n.Count}) {
+	case gateway.Accepted:
+		return pubsub.Accepted
+	case gateway.NoNode:
+		return pubsub.NoNode
+	case gateway.Forbidden:
+		return pubsub.Forbidden
+	}
+	return pubsub.Later
+}
+
+// outbox lets push.Workers work on the gateway, and measures.
+type outbox struct {
+	*gateway.Gateway
+	metrics *web.Metrics
+}
+
+func (o outbox) Settle(ctx context.Context, j session.Job, s session.Settlement) error {
+	err := o.Gateway.Settle(ctx, j, s)
+	if err == nil && s.Verdict == session.Sent {
+		o.metrics.WakeLatency(s.Latency)
+	}
+	return err
+}
+
+// timedStore measures what decisions wait for.
+type timedStore struct {
+	store.Store
+	metrics *web.Metrics
+}
+
+func storeOps() []string { return []string{"load", "commit", "claim", "registration", "register"} }
+
+func (s timedStore) since(op string, t time.Time) { s.metrics.StoreOp(op, time.Since(t)) }
+
+func (s timedStore) Load(ctx context.Context, key string) (store.Owner, error) {
+	defer s.since("load", time.Now())
+	return s.Store.Load(ctx, key)
+}
+
+func (s timedStore) Commit(ctx context.Context, c store.Commit) (uint64, error) {
+	defer s.since("commit", time.Now())
+	return s.Store.Commit(ctx, c)
+}
+
+func (s timedStore) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]store.Claimed, error) {
+	defer s.since("claim", time.Now())
+	return s.Store.Claim(ctx, now, lease, max)
+}
+
+func (s timedStore) Registration(ctx context.Context, node string) (session.Registration, error) {
+	defer s.since("registration", time.Now())
+	return s.Store.Registration(ctx, node)
+}
+
+func (s timedStore) Register(ctx context.Context, r session.Registration) error {
+	defer s.since("register", time.Now())
+	return s.Store.Register(ctx, r)
+}
+
+func metricApps(cfg *config.Config) []web.App {
+	apps := []web.App{{Name: "", Provider: relayKind}}
+	for _, a := range cfg.Apps {
+		apps = append(apps, web.App{Name: a.Name, Provider: a.Provider})
+	}
+	return apps
+}
