@@ -42,6 +42,7 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*lab.Options)) *rig {
 	t.Helper()
+	t.Parallel() // they wait more than they work
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
 	opt := lab.Options{Dir: t.TempDir(), AckDelay: 2 * time.Second,

@@ -92,9 +92,8 @@ function lib.key(stanza, account)
 		id = stanza_id and stanza_id.attr.id;
 	end
 	if id then return "s:"..id; end
-	if message.attr.id then
-		return "i:"..(message.attr.from or "").." "..(message.attr.type or "").." "..message.attr.id;
-	end
+	if not message.attr.id then return nil; end
+	return "i:"..(message.attr.from or "").." "..(message.attr.type or "").." "..message.attr.id;
 end
 
 return lib;
