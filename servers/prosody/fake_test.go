@@ -60,9 +60,10 @@ func (e element) String() string {
 // fake is a component that takes batches (XEP-0114), in the place of rouse or
 // of a push service of others.
 type fake struct {
-	t    *testing.T
-	addr string
-	comp lab.Component
+	t      *testing.T
+	addr   string
+	comp   lab.Component
+	schema schema // every batch is held to it
 
 	mu      sync.Mutex
 	conn    net.Conn
@@ -78,7 +79,7 @@ type fake struct {
 
 // newFake makes a component that is not connected.
 func newFake(t *testing.T, addr string, comp lab.Component) *fake {
-	f := &fake{t: t, addr: addr, comp: comp, pending: map[string]chan element{}, changed: make(chan struct{})}
+	f := &fake{t: t, addr: addr, comp: comp, schema: readSchema(t), pending: map[string]chan element{}, changed: make(chan struct{})}
 	t.Cleanup(f.disconnect)
 	return f
 }
@@ -172,6 +173,9 @@ func (f *fake) handle(e element) {
 			f.reply(e, f.say(e))
 		}
 		return
+	}
+	if err := f.schema.valid("events", batch); err != nil {
+		f.t.Error(err)
 	}
 	reply := f.say(batch)
 	f.batches = append(f.batches, batch)
