@@ -103,7 +103,15 @@ func again(ctx context.Context, args ...string) (*exec.Cmd, error) {
 }
 
 // wake measures the paths in turn, so that what else the machine does falls on both.
-func (b *bench) wake(ctx context.Context, io stdio) error {
+func (b *bench) wake(ctx context.Context, io stdio) (err error) {
+	if b.profile != "" {
+		if b.profile, err = filepath.Abs(b.profile); err == nil {
+			err = os.MkdirAll(b.profile, 0o700)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp("", "rouse-bench-")
 	if err != nil {
 		return err
@@ -114,6 +122,7 @@ func (b *bench) wake(ctx context.Context, io stdio) error {
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer stage.close()
+	b.n = stage.total - stage.warm
 
 	runs := make(map[string][]figures)
 	for i := range b.repeats {
@@ -132,7 +141,7 @@ func (b *bench) wake(ctx context.Context, io stdio) error {
 }
 
 // once is one run of one path, on a store of its own.
-func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Writer) (figures, error) {
+func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Writer) (_ figures, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTime, fmt.Errorf("not through within %v", runTime))
 	defer cancel()
 	ctx, abort := context.WithCancelCause(ctx)
@@ -158,7 +167,13 @@ func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Wri
 	if err != nil {
 		return figures{}, err
 	}
-	defer p.end()
+	defer func() {
+		if died := p.end(); died != nil && err != nil {
+			err = fmt.Errorf("%w: %w", died, err)
+		} else if died != nil {
+			err = died
+		}
+	}()
 	if err := load.accept(ctx); err != nil {
 		return figures{}, err
 	}
@@ -178,9 +193,6 @@ func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Wri
 		return figures{}, err
 	}
 	if err := load.sane(); err != nil {
-		return figures{}, err
-	}
-	if err := p.end(); err != nil {
 		return figures{}, err
 	}
 	return b.figures(before, after, took, load.latencies(s.warm)), nil

@@ -77,7 +77,10 @@ func (l *load) accept(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { l.listener.Close() })
 	defer stop()
 	conn, err := l.listener.Accept()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return err
 	}
 	in := stanza.NewReader(conn, stanza.Limits{})

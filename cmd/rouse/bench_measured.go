@@ -168,7 +168,7 @@ func startMeasured(ctx context.Context, abort context.CancelCauseFunc, again fun
 			p.err = fmt.Errorf("the measured process: %w", p.err)
 		}
 		toUs.Close()
-		abort(errors.Join(errors.New("the measured process ended"), p.err))
+		abort(errors.New("it ended"))
 	}()
 	return p, nil
 }

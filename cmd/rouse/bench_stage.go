@@ -177,7 +177,7 @@ ca_file  = "../apns-ca.pem"
 listen = ""
 
 [log]
-level = "warn"
+level = "error"
 `, benchService, address, benchSecret, benchHost, benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
 }
 
