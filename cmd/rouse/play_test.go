@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rouse/push/pushtest"
+	"rouse/servers/lab"
+)
+
+// play is a scene with rouse on it, and what scenarios ask of it. Devices are
+// named by their resource; the token, the device id and the name of a device are
+// the same word.
+type play struct {
+	*scene
+	t     *testing.T
+	ctx   context.Context
+	romeo *lab.Client
+	nodes map[string]lab.Registration
+}
+
+// patience is how long anything on a stage may take.
+const patience = 60 * time.Second
+
+// begin sets a scene: juliet's devices come with login, romeo is at his desk.
+func begin(t *testing.T, o lab.Options) *play {
+	t.Helper()
+	p := prepare(t, o)
+	p.must(p.start(p.ctx))
+	p.romeo = p.client("romeo", "desk", lab.ClientOptions{})
+	return p
+}
+
+// prepare is begin without rouse and without romeo.
+func prepare(t *testing.T, o lab.Options) *play {
+	t.Helper()
+	t.Parallel() // each has a Prosody and ports of its own, and mostly waits
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	o.Users = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+	if o.Host == "" {
+		o.Host = "example.test"
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, o)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}}
+	t.Cleanup(func() {
+		cancel()
+		if err := s.close(); err != nil {
+			t.Errorf("at the end: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("Prosody:\n%s\nrouse:\n%s", s.prosody.LogTail(60), s.logTail(80))
+		}
+	})
+	return p
+}
+
+func (p *play) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// client logs a user in.
+func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
+	p.t.Helper()
+	o.JID, o.Password, o.Addr = user+"@"+p.prosody.Host()+"/"+resource, "pw", p.prosody.ClientAddr()
+	c, err := p.clients.Login(p.ctx, o)
+	p.must(err)
+	return c
+}
+
+// device logs juliet in on a device, registers it with FCM and enables push.
+func (p *play) device(name string) *lab.Client {
+	p.t.Helper()
+	c := p.client("juliet", name, lab.ClientOptions{})
+	p.enable(c, name)
+	return c
+}
+
+func (p *play) enable(c *lab.Client, name string) {
+	p.t.Helper()
+	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, "fcm", pushtest.FCMToken(name), name)
+	p.must(err)
+	n := p.events("enable")
+	p.must(c.EnablePush(p.ctx, r))
+	p.nodes[name] = r
+	p.saw("enable", n+1)
+}
+
+// says has romeo send a stanza, and returns when Prosody has reported all that
+// came of it.
+func (p *play) says(stanza string) {
+	p.t.Helper()
+	p.must(p.romeo.Send(p.ctx, stanza))
+	p.settle()
+}
+
+// chat is says with a chat message to juliet.
+func (p *play) chat(id string) {
+	p.t.Helper()
+	p.says(lab.Chat("juliet@"+p.prosody.Host(), id, "body of "+id))
+}
+
+// settle returns when everything that romeo's stanzas led to has been decided:
+// the module reports in order, and his next move is reported after it.
+func (p *play) settle() {
+	p.t.Helper()
+	n := p.events("csi")
+	p.must(p.romeo.Inactive(p.ctx))
+	p.must(p.romeo.Active(p.ctx))
+	p.saw("csi", n+2)
+}
+
+// saw waits until rouse has taken so many events of a kind.
+func (p *play) saw(kind string, n int) {
+	p.t.Helper()
+	p.must(p.await(p.ctx, fmt.Sprintf("%d events %q (%d so far)", n, kind, p.events(kind)), func() bool { return p.events(kind) >= n }))
+}
+
+// sleeps cuts a device's connection, and returns when rouse knows.
+func (p *play) sleeps(c *lab.Client) {
+	p.t.Helper()
+	n := p.events("hibernated")
+	p.must(c.Drop(p.ctx))
+	p.saw("hibernated", n+1)
+}
+
+// wakesUp resumes a device's session.
+func (p *play) wakesUp(c *lab.Client) {
+	p.t.Helper()
+	n := p.events("resumed")
+	resumed, err := c.Login(p.ctx)
+	p.must(err)
+	if !resumed {
+		p.t.Fatal("the session was not resumed")
+	}
+	p.saw("resumed", n+1)
+}
+
+// leaves logs a device out.
+func (p *play) leaves(c *lab.Client) {
+	p.t.Helper()
+	n := p.events("ended")
+	p.must(c.Bye(p.ctx))
+	p.saw("ended", n+1)
+}
+
+// decisions are rouse's own count of what it decided, "rule verdict" -> times.
+// They are for saying that nothing more is to come; who was woken is read from
+// the stand-ins' books.
+func (p *play) decisions() map[string]int {
+	p.t.Helper()
+	resp, err := http.Get("http://" + p.web + "/metrics")
+	p.must(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	p.must(err)
+	d := map[string]int{}
+	for line := range strings.Lines(string(body)) {
+		rest, ok := strings.CutPrefix(line, "rouse_decisions_total{")
+		if !ok {
+			continue
+		}
+		var rule, verdict string
+		var n float64
+		labels, value, _ := strings.Cut(rest, "} ")
+		for l := range strings.SplitSeq(labels, ",") {
+			k, v, _ := strings.Cut(l, "=")
+			switch k {
+			case "rule":
+				rule = strings.Trim(v, `"`)
+			case "verdict":
+				verdict = strings.Trim(v, `"`)
+			}
+		}
+		fmt.Sscan(value, &n)
+		if n > 0 {
+			d[rule+" "+verdict] = int(n)
+		}
+	}
+	return d
+}
+
+// owed says how many wakes have been decided in all.
+func (p *play) owed() int {
+	n := 0
+	for k, v := range p.decisions() {
+		if strings.HasSuffix(k, " wake") {
+			n += v
+		}
+	}
+	return n
+}
+
+// devices names the devices that were woken, one name for each wake, sorted.
+func (p *play) woken() []string {
+	names := map[string]string{}
+	for name := range p.nodes {
+		names[pushtest.FCMToken(name)] = name
+	}
+	var list []string
+	for _, w := range p.fcm.Delivered() {
+		name := names[w.Token]
+		if name == "" {
+			name = "stranger"
+		}
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// wants waits until exactly these devices were woken, one name for each wake
+// since the beginning, and proves that no other wake was decided.
+func (p *play) wants(devices ...string) {
+	p.t.Helper()
+	_, err := p.fcm.WaitDelivered(p.ctx, len(devices))
+	if err != nil {
+		p.t.Fatalf("woken: %q, want %q (decisions: %v)", p.woken(), devices, p.told())
+	}
+	p.settle()
+	slices.Sort(devices)
+	if got := p.woken(); !slices.Equal(got, devices) || p.owed() != len(devices) {
+		p.t.Fatalf("woken: %q, want %q; %d wakes were decided: %v", got, devices, p.owed(), p.told())
+	}
+}
+
+func (p *play) told() []string {
+	d := p.decisions()
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(d)) {
+		list = append(list, fmt.Sprintf("%s×%d", k, d[k]))
+	}
+	return list
+}
+
+// last is the newest wake that was delivered.
+func (p *play) last() pushtest.Received {
+	p.t.Helper()
+	all := p.fcm.Delivered()
+	if len(all) == 0 {
+		p.t.Fatal("nobody was woken")
+	}
+	return all[len(all)-1]
+}
+
+// noSecrets proves that rouse's log holds no token and no body.
+func (p *play) noSecrets(words ...string) {
+	p.t.Helper()
+	log, err := os.ReadFile(filepath.Join(p.dir, "rouse.log"))
+	p.must(err)
+	for _, w := range words {
+		if strings.Contains(string(log), w) {
+			p.t.Errorf("rouse's log holds %q", w)
+		}
+	}
+}
