@@ -17,9 +17,8 @@ import (
 	"rouse/session"
 )
 
-// Importing Google's libraries starts opencensus' worker, which never ends.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	goleak.VerifyTestMain(m)
 }
 
 func standIn(t *testing.T) *pushtest.FCM {

@@ -30,6 +30,7 @@ type APNsOptions struct {
 	KeyID         string        // ABC123DEFG
 	TeamID        string        // TEAM45678X
 	TokenInterval time.Duration // a second provider token sooner is answered 429; 0: not checked
+	Streams       int           // requests at once on one connection; 1000
 	Now           func() time.Time
 }
 
@@ -64,7 +65,7 @@ func NewAPNs(opts APNsOptions) (*APNs, error) {
 		return nil, err
 	}
 	a := &APNs{opts: opts, key: key}
-	a.server, err = serve(opts.Listen, a)
+	a.server, err = serve(opts.Listen, opts.Streams, a)
 	return a, err
 }
 

@@ -25,6 +25,7 @@ import (
 type FCMOptions struct {
 	Listen    string // 127.0.0.1:0
 	ProjectID string // example-chat
+	Streams   int    // requests at once on one connection; 1000
 	Now       func() time.Time
 }
 
@@ -56,7 +57,7 @@ func NewFCM(opts FCMOptions) (*FCM, error) {
 	}
 	f := &FCM{opts: opts, key: key, grants: make(map[string]time.Time),
 		email: "push@" + opts.ProjectID + ".iam.gserviceaccount.com"}
-	f.server, err = serve(opts.Listen, f)
+	f.server, err = serve(opts.Listen, opts.Streams, f)
 	return f, err
 }
 

@@ -34,7 +34,7 @@ type server struct {
 
 type connKey struct{}
 
-func serve(listen string, h http.Handler) (*server, error) {
+func serve(listen string, streams int, h http.Handler) (*server, error) {
 	s := &server{stop: make(chan struct{}), served: make(chan error, 1)}
 	var err error
 	if s.ca, s.caKey, err = authority(); err != nil {
@@ -47,6 +47,9 @@ func serve(listen string, h http.Handler) (*server, error) {
 	}
 	if listen == "" {
 		listen = "127.0.0.1:0"
+	}
+	if streams <= 0 {
+		streams = 1000
 	}
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -67,7 +70,7 @@ func serve(listen string, h http.Handler) (*server, error) {
 			ClientAuth:   tls.VerifyClientCertIfGiven,
 			ClientCAs:    clients,
 		},
-		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 1000},
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: streams},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ErrorLog:    log.New(io.Discard, "", 0), // resets on purpose are no news
 	}
