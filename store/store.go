@@ -88,8 +88,6 @@ type Counts struct {
 	Endpoints int
 	Pending   int
 	OldestDue time.Time // zero: nothing is pending
-
-	Registrations map[RegistrationKind]int // tombstones are not counted
 }
 
 // RegistrationKind is what registrations are counted by.
@@ -152,6 +150,9 @@ type Registrations interface {
 	// that is gone already stays as it is; ErrNotFound if there never was one.
 	// The reason must not be empty.
 	Unregister(ctx context.Context, node, reason string, at time.Time) error
+
+	// CountRegistrations counts what is not a tombstone. It may be a few seconds old.
+	CountRegistrations(ctx context.Context) (map[RegistrationKind]int, error)
 }
 
 // TombstoneAge is how long an unregistered node is remembered.

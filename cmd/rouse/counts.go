@@ -20,8 +20,12 @@ func counter(cfg *config.Config, st store.Store) web.CountFunc {
 		if err != nil {
 			return web.Counts{}, err
 		}
+		registrations, err := st.CountRegistrations(ctx)
+		if err != nil {
+			return web.Counts{}, err
+		}
 		c := web.Counts{Sessions: n.Sessions, Pending: n.Pending, OldestDue: n.OldestDue, Endpoints: make(map[web.EndpointKind]int)}
-		for k, n := range n.Registrations {
+		for k, n := range registrations {
 			state := web.Live
 			if k.Dead {
 				state = web.Dead

@@ -111,3 +111,12 @@ func (s *Store) Counts(ctx context.Context) (store.Counts, error) {
 	})
 	return c, err
 }
+
+// EndLeases makes all wakes due again that were claimed when the store was last
+// closed, or its process died: nobody else can have the file open, so nobody
+// sends them any more. It is for the time before the first Claim.
+func (s *Store) EndLeases(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.exec(`UPDATE wake SET due=since, lease=0, sent=0 WHERE lease<>0`)
+	})
+}

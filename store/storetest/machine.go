@@ -290,6 +290,15 @@ func (m *model) agree(r *rapid.T, s store.Store) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		r.Fatalf("counts %+v, %v, want %+v", got, err, want)
 	}
+	kinds := make(map[store.RegistrationKind]int)
+	for _, d := range m.registrations {
+		if d.Token != "" {
+			kinds[store.RegistrationKind{App: d.App, Dead: !d.Live()}]++
+		}
+	}
+	if got, err := s.CountRegistrations(r.Context()); err != nil || !reflect.DeepEqual(got, kinds) {
+		r.Fatalf("registrations %v, %v, want %v", got, err, kinds)
+	}
 	if due, some, err := s.NextDue(r.Context()); err != nil || some != (want.Pending > 0) || !due.Equal(want.OldestDue) {
 		r.Fatalf("next due %v, %v, %v, want %v", due, some, err, want.OldestDue)
 	}
