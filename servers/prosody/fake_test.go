@@ -192,14 +192,16 @@ func (f *fake) say(e element) string {
 	return f.answer(e)
 }
 
-// reply answers a request: "" is a result, "silence" nothing, and else an error
-// as "type condition".
+// reply answers a request: "" is a result, XML a result with that in it,
+// "silence" nothing, and else an error as "type condition".
 func (f *fake) reply(e element, how string) {
 	if how == "silence" || f.conn == nil {
 		return
 	}
 	typ, payload := "result", ""
-	if kind, condition, ok := strings.Cut(how, " "); ok {
+	if strings.HasPrefix(how, "<") {
+		payload = how
+	} else if kind, condition, ok := strings.Cut(how, " "); ok {
 		typ = "error"
 		payload = fmt.Sprintf("<error type='%s'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>", kind, condition)
 	}

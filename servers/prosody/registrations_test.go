@@ -65,3 +65,28 @@ func TestDeleted(t *testing.T) {
 	r.event("ended", "user", "carol")
 	r.event("deleted", "user", "carol", "sid", "")
 }
+
+// What Conversations asks of a push service, and what it then tells its server.
+func TestRegister(t *testing.T) {
+	r := newRig(t)
+	phone := r.login("alice/phone")
+	r.f.answers(func(e element) string {
+		command, ok := e.child("command")
+		if !ok {
+			return ""
+		}
+		want := "<x type='submit'><field var='token'><value><field var='android-id'><value>"
+		if got := command.Children[0].String(); command.attr("node") != "register-push-fcm" || command.attr("action") != "execute" || got != want {
+			t.Errorf("%v: want a form like %s", command, want)
+		}
+		return "<command xmlns='http://jabber.org/protocol/commands' node='register-push-fcm' sessionid='1' status='completed'><x xmlns='jabber:x:data' type='form'>" +
+			"<field var='jid'><value>push.example.test</value></field><field var='node'><value>n1</value></field><field var='secret'><value>s1</value></field></x></command>"
+	})
+	reg, err := phone.Register(r.ctx, r.p.Rouse().JID, "fcm", "token", "device")
+	r.check(err)
+	if want := (lab.Registration{Service: "push.example.test", Node: "n1", Secret: "s1"}); reg != want {
+		t.Fatalf("registered %v, want %v", reg, want)
+	}
+	r.check(phone.EnablePush(r.ctx, reg))
+	r.want(r.event("enable", "user", "alice"), "node", "n1", "secret", fingerprint("s1"))
+}
