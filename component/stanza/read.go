@@ -285,11 +285,11 @@ func (r *Reader) passOver() error {
 	s := skipper{depth: r.depth}
 	for {
 		n, done, reason := s.skip(r.buf[r.pos:r.end])
+		r.size += n
+		r.advance(n)
 		if reason != "" {
 			return r.syntax(reason)
 		}
-		r.size += n
-		r.advance(n)
 		if done {
 			return large
 		}

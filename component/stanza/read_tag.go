@@ -58,7 +58,7 @@ func (r *Reader) startTag(tok []byte) (empty bool, err error) {
 func (r *Reader) splitAttrs(b []byte) error {
 	r.attrs = r.attrs[:0]
 	for {
-		rest := bytes.TrimLeft(b, " \t\r\n")
+		rest := trimSpace(b)
 		if len(rest) == 0 {
 			return nil
 		}
@@ -71,11 +71,11 @@ func (r *Reader) splitAttrs(b []byte) error {
 			return r.syntax("not an attribute name")
 		}
 		a := rawAttr{name: rest[:n], prefix: prefix}
-		b = bytes.TrimLeft(rest[n:], " \t\r\n")
+		b = trimSpace(rest[n:])
 		if len(b) == 0 || b[0] != '=' {
 			return r.syntax("attribute without value")
 		}
-		b = bytes.TrimLeft(b[1:], " \t\r\n")
+		b = trimSpace(b[1:])
 		if len(b) == 0 || b[0] != '"' && b[0] != '\'' {
 			return r.syntax("attribute value without quotes")
 		}

@@ -41,7 +41,7 @@ func (s *skipper) skip(b []byte) (n int, done bool, reason string) {
 			s.slash = false
 			switch c {
 			case '?':
-				return 0, false, "processing instruction"
+				return i, false, "processing instruction"
 			case '!':
 				s.state, s.match = skipMark, len("<!")
 			case '/':
@@ -54,7 +54,7 @@ func (s *skipper) skip(b []byte) (n int, done bool, reason string) {
 				return i + 1, true, ""
 			}
 			if c == '<' && s.quote == 0 {
-				return 0, false, "< in a tag"
+				return i, false, "< in a tag"
 			}
 		case skipEnd:
 			if c != '>' {
@@ -66,7 +66,7 @@ func (s *skipper) skip(b []byte) (n int, done bool, reason string) {
 			}
 		case skipMark:
 			if c != cdataOpen[s.match] {
-				return 0, false, "comment or document type"
+				return i, false, "comment or document type"
 			}
 			if s.match++; s.match == len(cdataOpen) {
 				s.state, s.match = skipCDATA, 0
