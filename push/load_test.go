@@ -309,3 +309,22 @@ func TestObserve(t *testing.T) {
 		}
 	})
 }
+
+// hasty says that something is due, and has nothing.
+type hasty struct{ *outbox }
+
+func (hasty) Wait(context.Context) error { return nil }
+
+func TestOutboxThatIsHastyDoesNotMakeUsSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		_, stop := run(t, o, nil, func(c *WorkersConfig) { c.Outbox = hasty{o} })
+		time.Sleep(10 * time.Second)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if o.claims > 1000 {
+			t.Errorf("%d claims in 10 s", o.claims)
+		}
+	})
+}

@@ -91,9 +91,9 @@ func ReadCertificate(content []byte, password string) (tls.Certificate, error) {
 	return c, nil
 }
 
-// Close ends connections that are not in use.
+// Close ends the connection, and pushes under way with it.
 func (p *Provider) Close() error {
-	p.transport.CloseIdleConnections()
+	p.transport.Close()
 	return nil
 }
 

@@ -574,25 +574,30 @@ func TestLogHoldsNoToken(t *testing.T) {
 	}
 }
 
+// Apple allows one stream until it accepted a push, and about a thousand after.
 func TestManyAtOnceUseOneConnection(t *testing.T) {
-	a := standIn(t, pushtest.APNsOptions{Streams: 20})
-	p := open(t, options(t, a))
-	a.Answer(func(pushtest.Received) *pushtest.Reply { return &pushtest.Reply{Delay: 20 * time.Millisecond} })
-	results := make(chan push.Result)
-	for range 200 {
-		go func() { results <- send(t, p, wake(session.Message)) }()
-	}
-	for range 200 {
-		if r := <-results; r.Outcome != push.Delivered {
-			t.Errorf("%+v", r)
-		}
-	}
-	peers := make(map[string]bool)
-	for _, r := range a.Received() {
-		peers[r.Peer] = true
-	}
-	if len(peers) != 1 {
-		t.Errorf("%d connections", len(peers))
+	for _, streams := range []int{1, 20, 1000} {
+		t.Run(fmt.Sprint(streams), func(t *testing.T) {
+			a := standIn(t, pushtest.APNsOptions{Streams: streams})
+			p := open(t, options(t, a))
+			a.Answer(func(pushtest.Received) *pushtest.Reply { return &pushtest.Reply{Delay: 2 * time.Millisecond} })
+			results := make(chan push.Result)
+			for range 200 {
+				go func() { results <- send(t, p, wake(session.Message)) }()
+			}
+			for range 200 {
+				if r := <-results; r.Outcome != push.Delivered {
+					t.Errorf("%+v", r)
+				}
+			}
+			peers := make(map[string]bool)
+			for _, r := range a.Received() {
+				peers[r.Peer] = true
+			}
+			if len(peers) != 1 || len(a.Received()) != 200 {
+				t.Errorf("%d requests on %d connections", len(a.Received()), len(peers))
+			}
+		})
 	}
 }
 

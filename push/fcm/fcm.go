@@ -105,10 +105,10 @@ func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(r.WithContext(b.ctx))
 }
 
-// Close waits for a token being fetched and ends connections not in use.
+// Close ends the connection, and messages under way with it.
 func (p *Provider) Close() error {
 	p.transport.tokens.close()
-	p.transport.CloseIdleConnections()
+	p.transport.base.Close()
 	p.oauth.CloseIdleConnections()
 	return nil
 }

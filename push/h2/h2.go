@@ -6,34 +6,17 @@ package h2
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
-// The bounds of a connection and of an answer.
-const (
-	dialTime   = 10 * time.Second
-	idlePing   = 15 * time.Second // after so much silence we ask whether the peer is there
-	pingTime   = 10 * time.Second
-	idleClose  = time.Hour // Apple wants connections kept; an hour without a wake is not worth one
-	maxAnswer  = 64 << 10
-	maxHeaders = 64 << 10
-)
-
-// Config is whom to trust and who we are.
-type Config struct {
-	Roots        *x509.CertPool    // nil: the system's
-	Certificates []tls.Certificate // of the client; nil: none
-}
+// maxAnswer is far more than any provider has to say.
+const maxAnswer = 64 << 10
 
 // Roots reads certificates in PEM; none is an error. An empty name gives nil,
 // which means the system's.
@@ -57,49 +40,10 @@ func RootsFromPEM(text []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Transport is an http.RoundTripper that reads answers to their end before it
-// gives them, bounded, and notes them for Noting.
-type Transport struct {
-	h2 *http2.Transport
-}
-
-// New makes a transport. It dials when it is first used. It keeps to one
-// connection: providers allow a thousand streams on it, and Apple takes many
-// connections, or a rapid change of them, for an attack.
-func New(cfg Config) *Transport {
-	dialer := &net.Dialer{Timeout: dialTime}
-	return &Transport{h2: &http2.Transport{
-		TLSClientConfig:            &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots, Certificates: cfg.Certificates},
-		StrictMaxConcurrentStreams: true,
-		MaxHeaderListSize:          maxHeaders,
-		IdleConnTimeout:            idleClose,
-		ReadIdleTimeout:            idlePing,
-		PingTimeout:                pingTime,
-		WriteByteTimeout:           pingTime,
-		DialTLSContext: func(ctx context.Context, network, addr string, cfg *tls.Config) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, dialTime)
-			defer cancel()
-			conn, err := (&tls.Dialer{NetDialer: dialer, Config: cfg}).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			if p := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; p != http2.NextProtoTLS {
-				conn.Close()
-				return nil, errors.New("the server does not speak HTTP/2")
-			}
-			return conn, nil
-		},
-	}}
-}
-
-// RoundTrip sends one request and reads the whole answer.
+// RoundTrip sends one request, once, and reads the whole answer.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	note, _ := r.Context().Value(noteKey{}).(*Note)
-	resp, err := t.h2.RoundTrip(r)
-	if err == nil {
-		err = slurp(resp)
-	}
-	if note != nil {
+	resp, err := t.roundTrip(r)
+	if note := NoteOf(r.Context()); note != nil {
 		note.record(resp, err)
 	}
 	if err != nil {
@@ -108,8 +52,21 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections closes connections that carry nothing now.
-func (t *Transport) CloseIdleConnections() { t.h2.CloseIdleConnections() }
+func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
+	conn, err := t.reserve(r)
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	defer t.release()
+	resp, err := conn.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	return resp, slurp(resp)
+}
 
 // slurp puts the whole body into memory. What is longer than any provider's
 // answer is cut off, and does not parse then.

@@ -54,7 +54,7 @@ func serve(t *testing.T, h2 bool, h http.HandlerFunc) (*httptest.Server, *Transp
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	tr := New(Config{Roots: s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs})
-	t.Cleanup(tr.CloseIdleConnections)
+	t.Cleanup(tr.Close)
 	return s, tr
 }
 
@@ -118,6 +118,7 @@ func TestDialHonoursTheContext(t *testing.T) {
 	}
 	defer ln.Close()
 	tr := New(Config{})
+	defer tr.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+ln.Addr().String(), nil)
