@@ -360,6 +360,17 @@ var rules = []struct {
 		account deleted                                      => -
 		account archived message s:1                         => b quiet nobody message
 	`},
+	{"repeats of what a dying session gave back change nothing", phone + `
+		phone offline message out=1 repeat=9                 => c wake phone message at once
+		claim
+		sent phone message
+		+9s phone offline message out=1 repeat=9             => -
+	`},
+	{"the picture makes up for an event that was dropped, though a later one arrived", phone + `
+		phone queued nothing out=5 repeat=9                  => -
+		phone session hibernated out=5 acked=3 unread=message@4 repeat=9  => a2 wake phone message at once
+		phone session hibernated out=5 acked=3 unread=message@4 repeat=8  => -
+	`},
 	{"the picture wakes whom we missed, and settles who is back", phone + `
 		phone session hibernated out=4 acked=3 unread=message@4  => a2 wake phone message at once
 		phone session hibernated out=4 acked=3 unread=message@4  => -

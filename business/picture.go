@@ -12,8 +12,8 @@ import (
 func (d *decision) row() {
 	e := d.e
 	s, known := d.a.Sessions[e.Session]
-	if known && e.N != 0 && before(e.Epoch, e.N, s.Epoch, s.Counter) {
-		return
+	if known && e.N != 0 && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
+		return // we know better already
 	}
 	was := s.State
 	if known && s.Epoch != e.Epoch && e.Out < s.Out {

@@ -17,12 +17,6 @@ func (d *decision) session() {
 	case session.StoredRow:
 		d.stored()
 		return
-	case session.Published:
-		d.published()
-		return
-	case session.Offline: // from the queue of a session that dies
-		d.returned()
-		return
 	}
 
 	s, known := d.a.Sessions[e.Session]
@@ -38,6 +32,14 @@ func (d *decision) session() {
 	s.Touched, s.Out = d.now, max(s.Out, e.Out)
 
 	switch e.Kind {
+	case session.Published:
+		d.a.Sessions[e.Session] = s
+		d.published()
+		return
+	case session.Offline: // from the queue of a session that dies
+		d.a.Sessions[e.Session] = s
+		d.returned()
+		return
 	case session.Bind:
 		d.a.Sessions[e.Session] = s
 		d.adopt(s)
