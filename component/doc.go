@@ -14,7 +14,7 @@
 // those of different owners side by side. A handler that waits for something,
 // a commit for one, returns and answers later, so that it holds no worker.
 //
-// Sections covered: XEP-0114 §3 (handshake), §4 (errors); RFC 6120 §4.9
+// Sections covered: XEP-0114 §3 (handshake); RFC 6120 §4.9
 // (stream errors), §8.2.3 (IQ semantics), §8.3 (stanza errors). The protocol
 // has no TLS; an address that is not loopback is warned of.
 package component

@@ -184,10 +184,9 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 }
 
-// ping is an IQ to ourselves, which the server passes back (XEP-0199 §4.4 is
-// between peers that know each other's address; XEP-0114 does not tell us the
-// server's). The echo, and whatever we answer to it, shows that the stream
-// lives in both directions.
+// ping is an IQ (XEP-0199 §3) to ourselves, which the server passes back:
+// XEP-0114 does not tell us an address of the server's own. That it comes back
+// shows that the stream lives in both directions.
 func (c *Component) ping() []byte {
 	id, err := c.NewID()
 	if err != nil {

@@ -86,10 +86,10 @@ func TestNothingThatIsWellFormedEndsTheStream(t *testing.T) {
 		"10 MB message":            "<message from='a@b'><body>" + strings.Repeat("x", 10<<20) + "</body></message>",
 		"deep":                     "<iq type='set' id='x' from='a@b' to='push.example.org'>" + strings.Repeat("<a>", deep) + strings.Repeat("</a>", deep) + "</iq>",
 		"wide":                     "<iq type='set' id='x' from='a@b' to='push.example.org'>" + strings.Repeat("<a/>", 50_000) + "</iq>",
-		"1 MB attribute":           "<iq type='set' id='x' from='a@b' to='push.example.org'><a b='" + strings.Repeat("<", 0) + strings.Repeat("/>", 1<<19) + "'/></iq>",
+		"1 MB attribute":           "<iq type='set' id='x' from='a@b' to='push.example.org'><a b='" + strings.Repeat("/>", 1<<19) + "'/></iq>",
 		"1 MB id":                  "<iq type='set' id='" + strings.Repeat("x", 1<<20) + "' from='a@b' to='push.example.org'><a/></iq>",
 		"long id":                  "<iq type='set' id='" + strings.Repeat("&quot;", 80_000) + "' from='a@b' to='push.example.org'><a/></iq>",
-		"1000 attributes":          "<iq type='set' id='x' from='a@b' to='push.example.org'><a " + strings.Repeat("xmlns:a='u' ", 0) + manyAttrs(1000) + "/></iq>",
+		"1000 attributes":          "<iq type='set' id='x' from='a@b' to='push.example.org'><a " + manyAttrs(1000) + "/></iq>",
 		"odd characters":           "<iq type='get' id='\u202e&#10;&#9;' from='a@b/\u1F4A9' to='push.example.org'><\u00e9 xmlns='u&#10;'/></iq>",
 		"white space":              strings.Repeat(" \n\t", 10000),
 	} {

@@ -1,6 +1,6 @@
-// Package adhoc offers ad-hoc commands (XEP-0050 §3.1) of a single stage: the
+// Package adhoc offers ad-hoc commands (XEP-0050 §2.4) of a single stage: the
 // one who executes a command sends the form along, or needs none, and the
-// answer completes it. Commands of several stages (§3.2) are not covered, so
+// answer completes it. Commands of several stages are not covered, so
 // that nothing has to be remembered between two IQs; the actions other than
 // execute (§3.4) are refused.
 //

@@ -5,7 +5,7 @@ import "rouse/component/forms"
 // FormType names the form.
 const FormType = "http://jabber.org/network/serverinfo"
 
-// Addresses are URIs (mailto:, xmpp:, https:), by purpose. XEP-0157 §4 has the
+// Addresses are URIs (mailto:, xmpp:, https:), by purpose. XEP-0157 §7.1 has the
 // meaning of each.
 type Addresses struct {
 	Abuse, Admin, Feedback, Sales, Security, Status, Support []string

@@ -19,13 +19,13 @@ const (
 	NodeCommands = "http://jabber.org/protocol/commands"
 )
 
-// NSPush is the feature of a push service (XEP-0357 §3).
+// NSPush is the feature of a push service (XEP-0357 §4.2).
 const NSPush = "urn:xmpp:push:0"
 
 // Identity is what an entity is (XEP-0030 §3.1).
 type Identity struct{ Category, Type, Name string }
 
-// Push is the identity of a push service (XEP-0357 §3).
+// Push is the identity of a push service (XEP-0357 §4.2).
 func Push(name string) Identity { return Identity{"pubsub", "push", name} }
 
 // Commands yields nodes and names of the ad-hoc commands that someone may be
