@@ -224,7 +224,8 @@ func (s *stock) work() {
 	}
 }
 
-// claim takes what there is room for, at least one, and reports whether it found anything.
+// claim takes what there is room for, at least one, and reports whether there may
+// be more: asking once too often would cost a transaction.
 func (s *stock) claim() bool {
 	select {
 	case s.slots <- struct{}{}:
@@ -232,7 +233,8 @@ func (s *stock) claim() bool {
 	case <-s.ctx.Done():
 		return false
 	}
-	claimed, err := s.db.Claim(s.ctx, time.Now(), 4*time.Minute, cap(s.slots)-len(s.slots))
+	room := cap(s.slots) - len(s.slots)
+	claimed, err := s.db.Claim(s.ctx, time.Now(), 4*time.Minute, room)
 	if err != nil {
 		if s.ctx.Err() == nil {
 			s.complain("claim", err)
@@ -248,7 +250,7 @@ func (s *stock) claim() bool {
 			}
 		})
 	}
-	return len(claimed) > 0
+	return len(claimed) == room
 }
 
 // send pushes and settles.
