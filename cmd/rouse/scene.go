@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -78,12 +77,12 @@ func (s *scene) configure() error {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := lab.FreePort()
 	if err != nil {
 		return err
 	}
-	s.web = ln.Addr().String()
-	ln.Close()
+	defer release()
+	s.web = fmt.Sprintf("127.0.0.1:%d", port)
 	text := fmt.Sprintf(`[component]
 jid     = %q
 address = %q

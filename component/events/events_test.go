@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParsePassesOverWhatItDoesNotKnow(t *testing.T) {
-	b, err := Parse("example.org", element(t, batch(`<yawned user='juliet'/><bind xmlns='urn:example'/><bind user='juliet' sid='s' mood='good'/>`)))
+	b, err := Parse("example.org", element(t, batch(`<yawned user='juliet'/><bind xmlns='urn:example'/><bind user='juliet' sid='s' mood='good'/><enable user='juliet' service='p.example' node='`+strings.Repeat("x", maxValue+1)+`'/>`)))
 	if err != nil || len(b.Events) != 1 || b.Events[0].Kind != session.Bind {
 		t.Errorf("%+v, %v", b, err)
 	}

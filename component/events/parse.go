@@ -16,6 +16,10 @@ import (
 // MaxEvents bounds a batch; modules send at most 100.
 const MaxEvents = 1000
 
+// maxValue bounds, in bytes, what clients choose and accounts keep: nodes,
+// resources, keys. An event that is longer is passed over; modules send none.
+const maxValue = 4096
+
 var kinds = session.Kinds()
 
 // Parse reads a batch that a host sent. Elements and attributes that it does not
@@ -36,7 +40,7 @@ func Parse(host string, payload *stanza.Element) (session.Batch, error) {
 	b.Events = make([]session.Event, 0, len(payload.Children))
 	for i := range payload.Children {
 		c := &payload.Children[i]
-		if c.Space != NS || !slices.Contains(kinds, session.Kind(c.Name)) {
+		if c.Space != NS || !slices.Contains(kinds, session.Kind(c.Name)) || tooLong(c) {
 			continue
 		}
 		e, err := event(host, b.Epoch, c)
@@ -46,6 +50,20 @@ func Parse(host string, payload *stanza.Element) (session.Batch, error) {
 		b.Events = append(b.Events, e)
 	}
 	return b, nil
+}
+
+func tooLong(c *stanza.Element) bool {
+	for _, a := range c.Attr {
+		if len(a.Value) > maxValue {
+			return true
+		}
+	}
+	for i := range c.Children {
+		if tooLong(&c.Children[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) {

@@ -113,12 +113,12 @@ func (p *Prosody) LogTail(n int) string {
 // pickPorts takes two ports that are free now and writes the configuration with them.
 func (p *Prosody) pickPorts() error {
 	for _, port := range []*int{&p.c2s, &p.component} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, release, err := FreePort()
 		if err != nil {
 			return err
 		}
-		defer l.Close() // both stay taken until both are known, so they differ
-		*port = l.Addr().(*net.TCPAddr).Port
+		defer release() // both stay taken until both are known, so they differ
+		*port = free
 	}
 	return os.WriteFile(p.ConfigFile(), []byte(p.config()), 0o600)
 }

@@ -6,12 +6,14 @@ local now = require "util.time".now;
 
 local xmlns = "rouse:events:0";
 local retry_min, retry_max = 0.5, 10;
+local max_value = 4096; -- bytes of an attribute; clients choose nodes and resources
+local max_batch = 200 * 1024; -- bytes, about; rouse takes 512 KiB
 
 -- What is lost by dropping one of these is known again from the picture.
 local stanza_events = { late = true, queued = true, archived = true, offline = true, room = true, subscribe = true, call = true, published = true, answered = true };
 
 -- o: component, epoch, max_queue, batch, answer_timeout, fallback (seconds), guard, saved (see saved.lib.lua),
--- rows(n): about n rows of a picture that is under way.
+-- rows(n): about n rows of a picture that is under way, whole accounts.
 return function (o)
 	local queue, head, tail = {}, 1, 0;
 	local seq, batch, on_the_way = 0, nil, false;
@@ -29,10 +31,41 @@ return function (o)
 		module:add_timer(0, o.guard("sending", function () poked = false; pump(); end));
 	end
 
+	-- Bytes that an event takes, about; and whether it is longer than anything that is meant well: then it is left out.
+	local function size(event)
+		local bytes, too_long = 64, false;
+		local function add(attr)
+			for name, value in pairs(attr) do
+				bytes, too_long = bytes + #name + #value, too_long or #value > max_value;
+			end
+		end
+		add(event.attr);
+		for _, child in ipairs(event.children or {}) do add(child.attr); end
+		return bytes, too_long;
+	end
+
+	-- The next rows of a picture, account by account: at most n rows and room bytes, or one account.
+	local function rows(n, room)
+		local list = {};
+		while #list < n and room > 0 do
+			local some = o.rows(1);
+			if #some == 0 then break; end
+			for _, row in ipairs(some) do
+				local bytes, too_long = size(row);
+				if not too_long then list[#list+1], room = row, room - bytes; end
+			end
+		end
+		return list;
+	end
+
 	-- A picture has half of each batch at least, else a busy server would never come to the end of it.
 	local function build()
-		local live = math.min(tail - head + 1, o.batch);
-		local picture = o.rows(o.batch - math.min(live, math.floor(o.batch / 2)));
+		local live, room = 0, max_batch / 2;
+		while head + live <= tail and live < o.batch and room > 0 do
+			room = room - size(queue[head + live]);
+			live = live + 1;
+		end
+		local picture = rows(o.batch - math.min(live, math.floor(o.batch / 2)), max_batch / 2);
 		if #picture > 0 then live = math.max(0, math.min(live, o.batch - #picture)); end
 		if live == 0 and #picture == 0 and not hello then return nil; end
 		hello = false;
@@ -161,6 +194,11 @@ return function (o)
 	end
 
 	function self.add(event)
+		local _, too_long = size(event);
+		if too_long then
+			module:log("warn", "Leaving out an event (%s) of %s: an attribute is longer than %d bytes", event.name, tostring(event.attr.user), max_value);
+			return;
+		end
 		if tail - head + 1 >= o.max_queue then make_room(); end
 		tail = tail + 1;
 		queue[tail] = event;
