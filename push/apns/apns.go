@@ -214,8 +214,5 @@ func (p *Provider) Check(ctx context.Context) error {
 	if r.Err != nil {
 		err = fmt.Errorf("%w: %w", err, r.Err)
 	}
-	if r.Remedy != "" {
-		err = fmt.Errorf("%w; %s", err, r.Remedy)
-	}
-	return err
+	return push.Remedied(err, r.Remedy)
 }

@@ -472,10 +472,10 @@ func TestManyAtOnceUseOneConnection(t *testing.T) {
 			p := open(t, options(t, a))
 			a.Answer(func(pushtest.Received) *pushtest.Reply { return &pushtest.Reply{Delay: 2 * time.Millisecond} })
 			results := make(chan push.Result)
-			for range 200 {
+			for range 60 {
 				go func() { results <- send(t, p, wake(session.Message)) }()
 			}
-			for range 200 {
+			for range 60 {
 				if r := <-results; r.Outcome != push.Delivered {
 					t.Errorf("%+v", r)
 				}
@@ -484,7 +484,7 @@ func TestManyAtOnceUseOneConnection(t *testing.T) {
 			for _, r := range a.Received() {
 				peers[r.Peer] = true
 			}
-			if len(peers) != 1 || len(a.Received()) != 200 {
+			if len(peers) != 1 || len(a.Received()) != 60 {
 				t.Errorf("%d requests on %d connections", len(a.Received()), len(peers))
 			}
 		})
