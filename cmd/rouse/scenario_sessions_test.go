@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,5 +228,27 @@ func TestAccountDeleted(t *testing.T) {
 	p.must(err)
 	if r.Node == p.nodes["phone"].Node {
 		t.Error("two devices have one node")
+	}
+}
+
+// TestLongNamesStallNothing: ids and nodes are the clients' choice, and many long
+// ones must not make a batch that cannot be taken.
+func TestLongNamesStallNothing(t *testing.T) {
+	p := begin(t, lab.Options{})
+	phone := p.device("phone")
+	desk := p.client("juliet", "desk", lab.ClientOptions{})
+	p.must(desk.EnablePush(p.ctx, lab.Registration{Service: "push.elsewhere.test", Node: strings.Repeat("n", 100_000)}))
+	p.leaves(desk)
+	p.sleeps(phone)
+	for i := range 150 {
+		p.must(p.romeo.Send(p.ctx, lab.Chat(juliet, fmt.Sprintf("%d%s", i, strings.Repeat("x", 9000)), "long")))
+	}
+	p.settle()
+	p.saw("queued", 150)
+	if up := p.gauge("rouse_component_connected"); up != "1" {
+		t.Errorf("the link: %s", up)
+	}
+	if _, err := p.fcm.WaitDelivered(p.ctx, 1); err != nil {
+		t.Fatalf("nobody was woken: %v", p.told())
 	}
 }
