@@ -49,7 +49,7 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 		return err
 	}
 	if rep.Wanted && rep.Picture.IsZero() {
-		g.want(b.Host)
+		g.want(wish{b.Host, rep.Epoch})
 	}
 	return nil
 }
@@ -219,11 +219,18 @@ func (g *Gateway) sweepOne(ctx context.Context, account string, began time.Time)
 	})
 }
 
+// wish is a picture that is wanted of a module that started at epoch; 0: of
+// whichever is there.
+type wish struct {
+	host  string
+	epoch uint64
+}
+
 // want has Run ask a host for its picture.
-func (g *Gateway) want(host string) {
+func (g *Gateway) want(w wish) {
 	select {
-	case g.ask <- host:
-	default:
+	case g.ask <- w:
+	default: // Run looks again
 	}
 }
 
@@ -231,33 +238,59 @@ func (g *Gateway) want(host string) {
 // wanted are asked for, and those of hosts that were never seen.
 func (g *Gateway) LinkUp(ctx context.Context) {
 	for host := range g.hosts {
-		rep, err := g.cfg.Store.Reporter(ctx, host)
-		if err != nil {
-			g.log.Warn("cannot read how far a host has come", "host", host, "err", err)
-			continue
-		}
-		if rep.Wanted || rep.Epoch == 0 {
-			g.want(host)
+		if rep := g.reporter(ctx, host); rep.Wanted || rep.Epoch == 0 {
+			g.want(wish{host: host})
 		}
 	}
 }
 
-// Run asks servers for their picture, each at most every 30 s, until ctx ends.
+// lookAgain asks once more for pictures that are wanted and did not begin.
+func (g *Gateway) lookAgain(ctx context.Context) {
+	for host := range g.hosts {
+		if rep := g.reporter(ctx, host); rep.Wanted && rep.Picture.IsZero() {
+			g.want(wish{host, rep.Epoch})
+		}
+	}
+}
+
+func (g *Gateway) reporter(ctx context.Context, host string) store.Reporter {
+	rep, err := g.cfg.Store.Reporter(ctx, host)
+	if err != nil {
+		g.log.Warn("cannot read how far a host has come", "host", host, "err", err)
+		return store.Reporter{Epoch: 1} // wants nothing
+	}
+	return rep
+}
+
+// Run asks servers for their picture until ctx ends: at once when the link or
+// the module is new, else each at most every 30 s.
 func (g *Gateway) Run(ctx context.Context) error {
-	last := make(map[string]time.Time)
+	type asked struct {
+		epoch uint64
+		at    time.Time
+	}
+	last := make(map[string]asked)
+	again := time.NewTicker(askFor / 3)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case host := <-g.ask:
+		case <-again.C:
+			g.lookAgain(ctx)
+		case w := <-g.ask:
 			now := g.cfg.Now()
-			if t, ok := last[host]; ok && now.Sub(t) < askFor {
-				continue // the next batch asks again if it is still wanted
+			l, ok := last[w.host]
+			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at) < askFor {
+				last[w.host] = asked{w.epoch, l.at}
+				continue // lookAgain finds it, if it is still wanted then
 			}
-			last[host] = now
-			if err := g.cfg.Server.Picture(ctx, host); err != nil {
-				delete(last, host)
-				g.log.Warn("the server module did not take our request for the picture", "host", host, "err", err,
+			last[w.host] = asked{w.epoch, now}
+			if err := g.cfg.Server.Picture(ctx, w.host); err != nil {
+				if w.epoch == 0 {
+					delete(last, w.host)
+				}
+				g.log.Warn("the server module did not take our request for the picture", "host", w.host, "err", err,
 					"hint", "is mod_rouse loaded on this host, and does rouse_component name this component?")
 			}
 		}

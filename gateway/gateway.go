@@ -73,7 +73,7 @@ type Gateway struct {
 	wg     sync.WaitGroup
 
 	hosts map[string]*sync.Mutex // one batch of a host at a time
-	ask   chan string            // hosts whose picture is wanted
+	ask   chan wish              // pictures that are wanted
 	due   chan struct{}          // something may have become due
 }
 
@@ -83,7 +83,7 @@ func New(cfg Config) *Gateway {
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[session.Registration](cached),
 		boxes: make(map[string]*box), hosts: make(map[string]*sync.Mutex),
-		ask: make(chan string, 64), due: make(chan struct{}, 1),
+		ask: make(chan wish, 64), due: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {
 		g.hosts[h] = new(sync.Mutex)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -250,6 +251,54 @@ func TestAGapAsksForThePicture(t *testing.T) {
 	if got := <-h.server.pictures; got != host {
 		t.Fatalf("asked %s", got)
 	}
+}
+
+// A module that started again has sessions of which we know nothing, and we have
+// some that are not there: its picture does not wait for the time after the last.
+func TestARestartAsksForThePictureAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.LinkUp(t.Context())
+	<-h.server.pictures
+	h.take(session.Event{Kind: session.Bind, Session: "s1"}) // the module says hello: the same picture
+	h.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureRow, Session: "s1"}, session.Event{Kind: session.PictureOff})
+	h.pass(time.Second)
+	if err := h.Take(t.Context(), session.Batch{Host: host, Epoch: 2, Seq: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-h.server.pictures; got != host {
+		t.Fatalf("asked %s", got)
+	}
+	if n := len(h.server.pictures); n != 0 {
+		t.Errorf("asked %d times more", n)
+	}
+}
+
+// What is asked for too soon is asked for later, also if nothing happens.
+func TestAPictureThatIsWantedSoonIsAskedForLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		begun := time.Now()
+		h.take(session.Event{Kind: session.Bind, Session: "s1"})
+		<-h.server.pictures
+		h.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureRow, Session: "s1"}, session.Event{Kind: session.PictureOff})
+		h.seq++ // a batch got lost
+		h.take(session.Event{Kind: session.CSI, Session: "s1"})
+		synctest.Wait()
+		if n := len(h.server.pictures); n != 0 {
+			t.Fatalf("asked %d times at once", n)
+		}
+		h.pass(time.Minute)
+		<-h.server.pictures
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("asked after %v", took)
+		}
+		h.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureRow, Session: "s1"}, session.Event{Kind: session.PictureOff})
+		h.pass(time.Hour)
+		time.Sleep(time.Hour)
+		if n := len(h.server.pictures); n != 0 {
+			t.Errorf("asked %d times although nothing is wanted", n)
+		}
+	})
 }
 
 func TestThePictureEndsWhatItDoesNotShow(t *testing.T) {
