@@ -162,17 +162,12 @@ func (a *app) status() web.Status {
 	return s
 }
 
-// onLink notes how the link is, and tells the gateway when it is up.
+// onLink notes how the link is, and tells the gateway when it is up. The
+// component itself logs it.
 func (a *app) onLink(s component.State) {
 	a.linkState.Store(&s)
 	a.metrics.ComponentUp(s.Kind == component.Up)
-	switch s.Kind {
-	case component.Up:
-		a.log.Info("the component link is up", "address", s.Address)
+	if s.Kind == component.Up {
 		a.gateway.LinkUp(context.Background())
-	case component.Down:
-		if s.Cause != nil {
-			a.log.Warn("the component link is down, and being retried", "address", s.Address, "err", s.Cause)
-		}
 	}
 }

@@ -82,7 +82,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 
 	if cfg.Web.Listen != "" {
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
-			return nil, fmt.Errorf("web.listen: %w", err)
+			return nil, err
 		}
 		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Metrics: a.metrics, Log: a.log})
 	}

@@ -107,22 +107,44 @@ const (
 	pushTime = 30 * time.Second
 )
 
-// checkLink makes the component link and lets it go again.
+// checkLink makes the component link, at each address, and lets it go again.
 func checkLink(ctx context.Context, cfg *config.Config, p *printer) {
 	if cfg.Component == nil {
-		p.print(finding{Place: "component", OK: true, Warn: true, Text: "no [component]: this rouse talks to no XMPP server"})
+		p.print(finding{Place: "component", OK: true, Warn: true, Text: "no [component] in the configuration: this rouse talks to no XMPP server"})
 		return
 	}
+	var found []finding
+	works := false
+	for _, address := range cfg.Component.Address {
+		f := handshake(ctx, cfg, address)
+		found = append(found, f)
+		works = works || f.OK
+	}
+	for _, f := range found {
+		switch {
+		case f.OK:
+		case works:
+			f.OK, f.Warn = true, true // it is what the others are there for
+		case f.Why == "":
+			f.Why = "without this link nobody can register, and nothing is reported to rouse"
+		}
+		p.print(f)
+	}
+}
+
+// handshake makes a link at one address and waits for its first outcome.
+func handshake(ctx context.Context, cfg *config.Config, server string) finding {
+	f := finding{Place: "component"}
 	ctx, cancel := context.WithTimeout(ctx, linkTime)
 	defer cancel()
 	address, err := jid.Parse(cfg.Component.JID)
 	if err != nil {
-		p.print(finding{Place: "component", Text: err.Error()})
-		return
+		f.Text = err.Error()
+		return f
 	}
 	states := make(chan component.State, 16)
 	link, err := component.New(component.Config{
-		JID: address, Addresses: cfg.Component.Address, Secret: component.StaticSecret(cfg.Component.Secret.Reveal()),
+		JID: address, Addresses: []string{server}, Secret: component.StaticSecret(cfg.Component.Secret.Reveal()),
 		OnState: func(s component.State) {
 			select {
 			case states <- s:
@@ -131,31 +153,27 @@ func checkLink(ctx context.Context, cfg *config.Config, p *printer) {
 		},
 	})
 	if err != nil {
-		p.print(finding{Place: "component", Text: err.Error()})
-		return
+		f.Text = err.Error()
+		return f
 	}
 	begun := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- link.Run(ctx) }()
-	p.print(handshake(ctx, cfg, states, begun))
-	cancel()
-	<-done
-}
-
-// handshake waits for the first outcome of a try.
-func handshake(ctx context.Context, cfg *config.Config, states <-chan component.State, begun time.Time) finding {
-	f := finding{Place: "component"}
+	defer func() {
+		cancel()
+		<-done
+	}()
 	for {
 		select {
 		case <-ctx.Done():
-			f.Text = fmt.Sprintf("no answer from %s in %v", strings.Join(cfg.Component.Address, ", "), linkTime)
-			f.Fix = "is this the component port (Prosody: component_ports, 5347) of a running server?"
+			f.Text = fmt.Sprintf("no answer from %s in %v", server, linkTime)
+			f.Fix = "is component.address (" + cfg.Place("component.address") + ") the component port (Prosody: component_ports, 5347) of a running server?"
 			return f
 		case s := <-states:
 			switch {
 			case s.Kind == component.Up:
 				f.OK = true
-				f.Text = fmt.Sprintf("%s via %s, handshake %v", cfg.Component.JID, s.Address, time.Since(begun).Round(time.Millisecond))
+				f.Text = fmt.Sprintf("%s via %s, handshake %v", cfg.Component.JID, server, time.Since(begun).Round(time.Millisecond))
 				return f
 			case s.Kind == component.Down && s.Cause != nil:
 				return refusal(cfg, f, s)
@@ -167,20 +185,24 @@ func handshake(ctx context.Context, cfg *config.Config, states <-chan component.
 // refusal says what a refused handshake means.
 func refusal(cfg *config.Config, f finding, s component.State) finding {
 	var e *stanza.StreamError
-	f.Text = s.Cause.Error()
+	f.Text = s.Address + ": " + strings.TrimPrefix(s.Cause.Error(), "dial tcp "+s.Address+": ")
 	if !errors.As(s.Cause, &e) {
-		f.Fix = "is the server running, and is component.address (" + cfg.Place("component.address") + ") its component port?"
+		f.Fix = "is the server running, and is component.address (" + cfg.Place("component.address") + ") its component port (Prosody: component_ports, 5347)?"
 		return f
 	}
 	switch e.Condition {
 	case "conflict":
-		f.OK, f.Text = true, "the secret is right; another rouse holds the link now"
+		f.OK, f.Text = true, s.Address+": the secret is right; another rouse holds the link now"
 	case "not-authorized":
+		key := "component.secret"
+		if cfg.Component.SecretFile != "" {
+			key = "component.secret_file"
+		}
 		f.Why = "the server has another secret for " + cfg.Component.JID
-		f.Fix = "make component_secret on the server and component.secret (" + cfg.Place("component.secret") + ") the same"
+		f.Fix = fmt.Sprintf("make %s (%s) and the server's the same (Prosody: component_secret below Component %q)", key, cfg.Place(key), cfg.Component.JID)
 	case "host-unknown":
 		f.Why = "the server knows no component " + cfg.Component.JID
-		f.Fix = fmt.Sprintf("Prosody: Component %q with component_secret, then reload", cfg.Component.JID)
+		f.Fix = fmt.Sprintf("is component.jid (%s) right? Prosody wants Component %q with component_secret, and a reload", cfg.Place("component.jid"), cfg.Component.JID)
 	}
 	return f
 }
@@ -188,7 +210,7 @@ func refusal(cfg *config.Config, f finding, s component.State) finding {
 // checkApps asks each provider to judge our credentials.
 func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 	if len(cfg.Apps) == 0 {
-		p.print(finding{Place: "apps", OK: true, Warn: true, Text: "no [[app]]: no device can register here"})
+		p.print(finding{Place: "apps", OK: true, Warn: true, Text: "no [[app]] in the configuration: no device can register here"})
 	}
 	var keys apns.Keys
 	for i := range cfg.Apps {
@@ -203,12 +225,13 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 		if f.OK = err == nil; f.OK {
 			f.Text = "the credentials are accepted"
 		} else {
-			f.Text = err.Error()
-			f.Fix = "see [[app]] at " + cfg.Place(fmt.Sprintf("app[%d]", i))
-			var h interface{ Hint() string }
-			if errors.As(err, &h) && h.Hint() != "" {
-				f.Fix = h.Hint() + " (" + cfg.Place(fmt.Sprintf("app[%d]", i)) + ")"
+			place := cfg.Place(fmt.Sprintf("app[%d]", i))
+			f.Text, f.Fix = hinted(err)
+			if f.Fix == "" {
+				f.Fix = "see [[app]]"
 			}
+			f.Fix += " (" + place + ")"
+			f.Why = "until this is right no device of " + app.Name + " is woken; registrations and wakes are kept"
 		}
 		p.print(f)
 	}

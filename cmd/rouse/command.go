@@ -82,7 +82,8 @@ func (c command) run(args []string, io stdio) int {
 			c.usage(io.out)
 			return exitFine
 		}
-		return report(io, usage{text: c.name + ": " + err.Error(), hint: "rouse help " + c.name})
+		cause := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
+		return report(io, usage{text: c.name + ": " + cause, hint: "rouse help " + c.name})
 	}
 	return report(io, do(io, fs.Args()))
 }
@@ -107,12 +108,27 @@ func report(io stdio, err error) int {
 		config.Report(io.err, "rouse", err)
 		return exitConfig
 	}
-	var h interface{ Hint() string }
-	fmt.Fprintf(io.err, "rouse: %v\n", err)
-	if errors.As(err, &h) && h.Hint() != "" {
-		fmt.Fprintf(io.err, "hint: %s\n", h.Hint())
+	text, hint := hinted(err)
+	fmt.Fprintf(io.err, "rouse: %s\n", text)
+	if hint != "" {
+		fmt.Fprintf(io.err, "hint: %s\n", hint)
 	}
 	return exitFailed
+}
+
+// hinted gives an error and its remedy apart: most errors that know a remedy say
+// it at their end as well.
+func hinted(err error) (text, hint string) {
+	text = err.Error()
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || h.Hint() == "" {
+		return text, ""
+	}
+	hint = h.Hint()
+	for _, end := range []string{" (" + hint + ")", "; " + hint} {
+		text = strings.Replace(text, end, "", 1)
+	}
+	return text, hint
 }
 
 func help(args []string, io stdio) int {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"rouse/config"
@@ -11,7 +12,14 @@ import (
 func (a *app) reload(path string) {
 	next, err := config.Load(path)
 	if err != nil {
-		a.log.Error("the configuration was not reloaded; the old one stays", "err", err)
+		const kept = "the configuration was not reloaded; the old one stays"
+		var mistakes config.Errors
+		if !errors.As(err, &mistakes) {
+			a.log.Error(kept, "err", err)
+		}
+		for _, m := range mistakes {
+			a.log.Error(kept, "err", m, "hint", m.Hint)
+		}
 		return
 	}
 	if keys := config.NeedRestart(a.cfg.Load(), next); len(keys) > 0 {

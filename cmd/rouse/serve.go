@@ -99,6 +99,11 @@ func serve(ctx context.Context, a *app, path string, io stdio) error {
 		}
 	})
 	err := a.run(ctx, func() {
+		web := "off"
+		if a.listener != nil {
+			web = a.listener.Addr().String()
+		}
+		a.log.Info("ready", "version", release, "config", path, "web", web)
 		fmt.Fprintln(io.out, "ready")
 		sd.tell("READY=1\nSTATUS=" + a.status().Summary())
 	})
