@@ -26,6 +26,7 @@ type play struct {
 	ctx   context.Context
 	romeo *lab.Client
 	nodes map[string]lab.Registration
+	past  int // wakes that were decided by a rouse that is not there any more
 }
 
 // patience is how long anything on a stage may take.
@@ -95,14 +96,78 @@ func (p *play) device(name string) *lab.Client {
 	return c
 }
 
+// deviceOf is device with a provider to choose: "fcm" or "apns".
+func (p *play) deviceOf(provider, name string) *lab.Client {
+	p.t.Helper()
+	c := p.client("juliet", name, lab.ClientOptions{})
+	p.enableBy(provider, c, name)
+	return c
+}
+
 func (p *play) enable(c *lab.Client, name string) {
 	p.t.Helper()
-	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, "fcm", pushtest.FCMToken(name), name)
+	p.enableBy("fcm", c, name)
+}
+
+func (p *play) enableBy(provider string, c *lab.Client, name string) {
+	p.t.Helper()
+	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, provider, tokenOf(provider, name), name)
 	p.must(err)
 	n := p.events("enable")
 	p.must(c.EnablePush(p.ctx, r))
 	p.nodes[name] = r
 	p.saw("enable", n+1)
+}
+
+// tokenOf gives the token of a device.
+func tokenOf(provider, name string) string {
+	if provider == "apns" {
+		return pushtest.APNsToken(name)
+	}
+	return pushtest.FCMToken(name)
+}
+
+// kills ends rouse as a crash would.
+func (p *play) kills() {
+	p.t.Helper()
+	p.past += p.owed()
+	p.must(p.kill())
+}
+
+// starts has rouse come back.
+func (p *play) starts() {
+	p.t.Helper()
+	p.must(p.start(p.ctx))
+}
+
+// sends has romeo send a stanza, and returns when Prosody has dealt with it,
+// whether anybody took its reports or not.
+func (p *play) sends(stanza string) {
+	p.t.Helper()
+	p.must(p.romeo.Send(p.ctx, stanza))
+	_, err := p.romeo.IQ(p.ctx, p.prosody.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
+	p.must(err)
+}
+
+// logged counts the lines of rouse's log, over all its lives, with some words.
+func (p *play) logged(words string) int {
+	p.t.Helper()
+	return strings.Count(p.logTail(1<<20), words)
+}
+
+// pictured waits until rouse has had so many pictures of Prosody in all.
+func (p *play) pictured(n int) {
+	p.t.Helper()
+	p.must(p.await(p.ctx, "the picture", func() bool { return p.logged("the picture is complete") >= n }))
+}
+
+// prosodyLogs waits until Prosody's log has some words.
+func (p *play) prosodyLogs(words string) {
+	p.t.Helper()
+	p.must(p.await(p.ctx, fmt.Sprintf("%q in Prosody's log", words), func() bool {
+		log, err := os.ReadFile(p.prosody.LogFile())
+		return err == nil && strings.Contains(string(log), words)
+	}))
 }
 
 // says has romeo send a stanza, and returns when Prosody has reported all that
@@ -199,7 +264,7 @@ func (p *play) decisions() map[string]int {
 	return d
 }
 
-// owed says how many wakes have been decided in all.
+// owed says how many wakes this rouse has decided.
 func (p *play) owed() int {
 	n := 0
 	for k, v := range p.decisions() {
@@ -210,14 +275,14 @@ func (p *play) owed() int {
 	return n
 }
 
-// devices names the devices that were woken, one name for each wake, sorted.
+// woken names the devices that were woken, one name for each wake, sorted.
 func (p *play) woken() []string {
 	names := map[string]string{}
 	for name := range p.nodes {
-		names[pushtest.FCMToken(name)] = name
+		names[pushtest.FCMToken(name)], names[pushtest.APNsToken(name)] = name, name
 	}
 	var list []string
-	for _, w := range p.fcm.Delivered() {
+	for _, w := range slices.Concat(p.fcm.Delivered(), p.apns.Delivered()) {
 		name := names[w.Token]
 		if name == "" {
 			name = "stranger"
@@ -232,14 +297,21 @@ func (p *play) woken() []string {
 // since the beginning, and proves that no other wake was decided.
 func (p *play) wants(devices ...string) {
 	p.t.Helper()
-	_, err := p.fcm.WaitDelivered(p.ctx, len(devices))
-	if err != nil {
-		p.t.Fatalf("woken: %q, want %q (decisions: %v)", p.woken(), devices, p.told())
-	}
+	p.were(devices...)
 	p.settle()
+	p.were(devices...)
+	if owed := p.past + p.owed(); owed != len(devices) {
+		p.t.Fatalf("woken: %q, but %d wakes were decided: %v", devices, owed, p.told())
+	}
+}
+
+// were waits until exactly these devices were woken. Others may follow.
+func (p *play) were(devices ...string) {
+	p.t.Helper()
+	err := p.await(p.ctx, "wakes", func() bool { return len(p.woken()) >= len(devices) })
 	slices.Sort(devices)
-	if got := p.woken(); !slices.Equal(got, devices) || p.owed() != len(devices) {
-		p.t.Fatalf("woken: %q, want %q; %d wakes were decided: %v", got, devices, p.owed(), p.told())
+	if got := p.woken(); err != nil || !slices.Equal(got, devices) {
+		p.t.Fatalf("woken: %q, want %q (%v); decisions: %v", got, devices, err, p.told())
 	}
 }
 
