@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"mellium.im/xmpp/jid"
+	xmpp "mellium.im/xmpp/stanza"
 
 	"rouse/component"
+	"rouse/component/pubsub"
 	"rouse/component/stanza"
 	"rouse/config"
 	"rouse/push/apns"
@@ -137,20 +140,12 @@ func handshake(ctx context.Context, cfg *config.Config, server string) finding {
 	f := finding{Place: "component"}
 	ctx, cancel := context.WithTimeout(ctx, linkTime)
 	defer cancel()
-	address, err := jid.Parse(cfg.Component.JID)
-	if err != nil {
-		f.Text = err.Error()
-		return f
-	}
 	states := make(chan component.State, 16)
-	link, err := component.New(component.Config{
-		JID: address, Addresses: []string{server}, Secret: component.StaticSecret(cfg.Component.Secret.Reveal()),
-		OnState: func(s component.State) {
-			select {
-			case states <- s:
-			default:
-			}
-		},
+	link, err := passingLink(cfg.Component, server, func(s component.State) {
+		select {
+		case states <- s:
+		default:
+		}
 	})
 	if err != nil {
 		f.Text = err.Error()
@@ -182,6 +177,28 @@ func handshake(ctx context.Context, cfg *config.Config, server string) finding {
 	}
 }
 
+// passingLink is a link that is made to see whether it can be made. Whoever takes
+// us for a serving rouse meanwhile is told to come again: with another error a
+// server might delete a registration.
+func passingLink(c *config.Component, server string, onState func(component.State)) (*component.Component, error) {
+	address, err := jid.Parse(c.JID)
+	if err != nil {
+		return nil, err
+	}
+	link, err := component.New(component.Config{
+		JID: address, Addresses: []string{server}, Secret: component.StaticSecret(c.Secret.Reveal()), OnState: onState,
+	})
+	if err != nil {
+		return nil, err
+	}
+	link.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(notNow{}))
+	return link, nil
+}
+
+type notNow struct{}
+
+func (notNow) Publish(context.Context, string, pubsub.Notice) pubsub.Verdict { return pubsub.Later }
+
 // refusal says what a refused handshake means.
 func refusal(cfg *config.Config, f finding, s component.State) finding {
 	var e *stanza.StreamError
@@ -202,7 +219,7 @@ func refusal(cfg *config.Config, f finding, s component.State) finding {
 		f.Fix = fmt.Sprintf("make %s (%s) and the server's the same (Prosody: component_secret below Component %q)", key, cfg.Place(key), cfg.Component.JID)
 	case "host-unknown":
 		f.Why = "the server knows no component " + cfg.Component.JID
-		f.Fix = fmt.Sprintf("is component.jid (%s) right? Prosody wants Component %q with component_secret, and a reload", cfg.Place("component.jid"), cfg.Component.JID)
+		f.Fix = fmt.Sprintf("is component.jid (%s) right? Prosody wants Component %q with component_secret, and a restart", cfg.Place("component.jid"), cfg.Component.JID)
 	}
 	return f
 }
