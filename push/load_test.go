@@ -82,11 +82,7 @@ func TestSlowServiceHoldsUpNoOtherService(t *testing.T) {
 				return Result{Outcome: Delivered}
 			})}})
 		for i := range 100 {
-			id := fmt.Sprint("d", i)
-			o.add(id, "", session.Message)
-			o.mu.Lock()
-			o.rows[id].job.Key.Service = "dead.example"
-			o.mu.Unlock()
+			o.addFor("dead.example", fmt.Sprint("d", i), "", session.Message)
 		}
 		time.Sleep(time.Second)
 		o.add("1", "", session.Message)

@@ -33,11 +33,13 @@ func newOutbox() *outbox {
 	return &outbox{rows: make(map[string]*row), changed: make(chan struct{}), settled: make(map[string][]session.Settlement), lease: 5 * time.Minute}
 }
 
-func (o *outbox) add(id, app string, c session.Class) {
+func (o *outbox) add(id, app string, c session.Class) { o.addFor("push.example.org", id, app, c) }
+
+func (o *outbox) addFor(service, id, app string, c session.Class) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
-	key := session.WakeKey{Address: session.Address{Service: "push.example.org", Node: "nodeABCDEF-" + id}, Class: c}
+	key := session.WakeKey{Address: session.Address{Service: service, Node: "nodeABCDEF-" + id}, Class: c}
 	o.rows[id] = &row{due: now, job: session.Job{Owner: "juliet@example.org", Key: key, ID: id,
 		Wake:   session.Wake{Count: 1, Since: now, Due: now},
 		Target: session.Registration{App: app, Token: "secret-token-" + id, Device: "d-" + id}}}
