@@ -4,20 +4,24 @@
 # make bench    rouse bench wake
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
-PACKAGES = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp
+SERVERS = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp
+TOOLS = git gcc libc6-dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test demo bench lint fuzz packages clean
+.PHONY: build test demo bench lint fuzz servers tools clean
 
 build:
 	go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/rouse ./cmd/rouse
 
-packages:
-	@deploy/need $(PACKAGES)
+servers:
+	@deploy/need $(SERVERS)
 
-test: packages lint
+tools: # git lists the files to lint, the race detector needs a C compiler
+	@deploy/need $(TOOLS)
+
+test: servers tools lint
 	go test -race -shuffle=on -timeout 20m ./...
 
 lint:
@@ -25,7 +29,7 @@ lint:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-demo: packages build
+demo: servers build
 	@bin/rouse demo $(ARGS)
 
 bench: build
