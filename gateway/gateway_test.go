@@ -331,7 +331,7 @@ func TestADeadTokenIsBuriedUnlessItRegisteredAgain(t *testing.T) {
 	}
 
 	h.pass(time.Minute)
-	h.device("phone") // it registers again, with a new token
+	h.device("phone") // it registers again
 	h.take(session.Event{Kind: session.Queue, Session: "s1", Out: 2, Class: session.Message, Key: "i:2"})
 	jobs := h.claim()
 	if len(jobs) != 1 {
@@ -341,8 +341,39 @@ func TestADeadTokenIsBuriedUnlessItRegisteredAgain(t *testing.T) {
 	if err := h.Settle(t.Context(), jobs[0], session.Settlement{Verdict: session.Died, At: h.clock(), Since: h.clock().Add(-30 * time.Second), Why: "apns: 410"}); err != nil {
 		t.Fatal(err)
 	}
-	if again := h.claim(); len(again) != 1 {
-		t.Errorf("the wake was given up although the device registered again:\n%s", h.reasons())
+	if again := h.claim(); len(again) != 0 {
+		t.Error("a token that was refused is tried again at once")
+	}
+	h.pass(5 * time.Second)
+	again := h.claim()
+	if len(again) != 1 {
+		t.Fatalf("the wake was given up although the device registered again:\n%s", h.reasons())
+	}
+	// It says so again: the client registers with a dead token.
+	if err := h.Settle(t.Context(), again[0], session.Settlement{Verdict: session.Died, At: h.clock(), Since: h.clock().Add(-35 * time.Second), Why: "apns: 410"}); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := h.store.Registration(t.Context(), ep.Node); r.Live() {
+		t.Error("the registration lives on, and would be tried for ever")
+	}
+}
+
+func TestATokenThatIsReplacedDuringTheSend(t *testing.T) {
+	h := newHouse(t)
+	ep, secret := h.device("phone")
+	h.take(sleeping(ep, secret)...)
+	job := h.claim()[0]
+	r, err := h.store.Registration(t.Context(), ep.Node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.Register(t.Context(), gateway.RegisterRequest{Account: juliet, Provider: "fcm", App: r.App, Token: "another", Device: r.Device}); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(time.Second)
+	h.settle(job, session.Died)
+	if jobs := h.claim(); len(jobs) != 1 || jobs[0].Target.Token != "another" {
+		t.Errorf("claimed %+v, want the wake with the new token; record:\n%s", jobs, h.reasons())
 	}
 }
 

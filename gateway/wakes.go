@@ -100,18 +100,9 @@ func (g *Gateway) Wait(ctx context.Context) error {
 // Settle records what became of a try, durably.
 func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlement) error {
 	if s.Verdict == session.Died && job.Target.App != "" {
-		since := s.Since
-		if since.IsZero() {
-			since = s.At
-		}
-		reg, err := g.cfg.Store.Bury(ctx, job.Target.Node, s.Why, since)
-		g.regs.drop(job.Target.Node)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
+		var err error
+		if s, err = g.bury(ctx, job, s); err != nil {
 			return err
-		case reg.Live(): // it registered again meanwhile, with a token that may work
-			s.Verdict, s.Due, s.Why = session.Again, s.At, s.Why+"; but it registered again since"
 		}
 	}
 	var asleep []string
@@ -130,6 +121,44 @@ func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlem
 	}
 	g.tell(ctx, job.Owner, asleep)
 	return nil
+}
+
+// doubted is how long a token gets that the provider says has been gone since
+// before the device registered with it.
+const doubted = 5 * time.Second
+
+// bury ends a registration for its token's sake, unless there is another token
+// by now. A provider's news from before the registration is believed when it is
+// repeated: a client may register with a dead token as often as it likes.
+func (g *Gateway) bury(ctx context.Context, job session.Job, s session.Settlement) (session.Settlement, error) {
+	again := func(due time.Time) session.Settlement {
+		s.Verdict, s.Due, s.Why = session.Again, due, s.Why+"; but it registered again since"
+		return s
+	}
+	defer g.regs.drop(job.Target.Node)
+	reg, err := g.cfg.Store.Registration(ctx, job.Target.Node)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s, nil
+	case err != nil:
+		return s, err
+	case !reg.Live():
+		return s, nil
+	case reg.Token != job.Target.Token:
+		return again(s.At), nil
+	case !s.Since.IsZero() && reg.Updated.Truncate(time.Second).After(s.Since) && job.Wake.Attempt == 0: // Since is in whole seconds
+		return again(s.At.Add(doubted)), nil
+	}
+	reg, err = g.cfg.Store.Bury(ctx, job.Target.Node, s.Why, s.At)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return s, nil
+	case err != nil:
+		return s, err
+	case reg.Live():
+		return again(s.At), nil
+	}
+	return s, nil
 }
 
 // tell lets the server know that sessions were woken. If that gets lost, the
