@@ -24,11 +24,15 @@ func nodeKey(ctx context.Context, file string, st store.Store) (*gateway.Nodes, 
 		}
 	}
 	if err != nil {
-		return nil, keyError(file, err.Error(), "rouse needs to read this file, or to make it at its first start")
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return nil, keyError(file, err.Error(), "rouse must be able to read it, or to make it at its first start. To make it by hand, as the user that rouse runs as: (umask 077; openssl rand -hex 32 >"+file+")")
 	}
 	nodes, err := gateway.NewNodes(string(text))
 	if err != nil {
-		return nil, keyError(file, err.Error(), "restore it from a backup")
+		return nil, keyError(file, err.Error(), "restore it from a backup; docs/operations.md says what to do when it is lost")
 	}
 	kept, err := st.Keep(ctx, "node-key", nodes.Fingerprint())
 	if err != nil {
@@ -40,7 +44,7 @@ func nodeKey(ctx context.Context, file string, st store.Store) (*gateway.Nodes, 
 			os.Remove(file)
 			cause = "is missing, and the store has nodes that were issued under it"
 		}
-		return nil, keyError(file, cause, "restore it from a backup, or name it in store.key_file")
+		return nil, keyError(file, cause, "restore it from a backup, or name it in store.key_file; docs/operations.md says what to do when it is lost")
 	}
 	return nodes, nil
 }
