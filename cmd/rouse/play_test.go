@@ -185,11 +185,13 @@ func (p *play) chat(id string) {
 }
 
 // settle returns when everything that romeo's stanzas led to has been decided:
-// the module reports in order, and his next move is reported after it.
+// the module reports in order, one batch at a time, and his second move is
+// reported when the batch with the first has been answered.
 func (p *play) settle() {
 	p.t.Helper()
 	n := p.events("csi")
 	p.must(p.romeo.Inactive(p.ctx))
+	p.saw("csi", n+1)
 	p.must(p.romeo.Active(p.ctx))
 	p.saw("csi", n+2)
 }
