@@ -278,6 +278,15 @@ var rules = []struct {
 		sent phone message
 		+1s account call i:c                                 => b' wake phone call at once
 	`},
+	{"b': a second call rings as long as the first", phone + `
+		phone hibernated
+		account call i:c                                     => b' wake phone call at once
+		claim
+		again phone call                                     => b' again phone call
+		+40s account call i:d                                => b' merged phone call
+		+10s claim
+		sent phone call                                      => b' sent phone call
+	`},
 	{"b': a call that was not picked up before the line was cut is missed", phone + `
 		account call i:c heard=phone                         => b' quiet phone call
 		+5s phone hibernated out=3 unread=call@3             => a2 wake phone message at once
@@ -381,6 +390,15 @@ var rules = []struct {
 func TestRules(t *testing.T) {
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) { newHistory(t).play(r.script) })
+	}
+}
+
+func TestASecondCallHasALifeOfItsOwn(t *testing.T) {
+	h := newHistory(t)
+	h.play(phone + "phone hibernated\naccount call i:c\nclaim\nagain phone call\n+40s account call i:d")
+	w := h.a.Pending[session.WakeKey{Address: addr("phone"), Class: session.Call}]
+	if !w.Since.Equal(h.now) || w.Due.After(h.now) || w.Count != 2 {
+		t.Errorf("the second call is owed as %+v at %v", w, h.now)
 	}
 }
 

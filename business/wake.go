@@ -34,6 +34,9 @@ func (d *decision) wakeFor(rule, key string, addr session.Address, class session
 func (d *decision) owe(rule string, addr session.Address, ep session.Endpoint, class session.Class, count int) {
 	if k, w, ok := d.roomIn(addr, class); ok {
 		w.Count += count
+		if class == session.Call && !w.Claimed(d.now) {
+			w.Since, w.Due = d.now, d.now // another call: it rings as long as any
+		}
 		d.a.Pending[k] = w
 		why := "joins a wake that is still to be sent"
 		if w.Claimed(d.now) {
