@@ -130,6 +130,7 @@ func stockAPNs(app *config.App) (*apns2.Client, error) {
 		return nil, err
 	}
 	c := apns2.NewTokenClient(&token.Token{AuthKey: key, KeyID: app.KeyID, TeamID: app.TeamID})
+	//lint:ignore SA1019 apns2 makes its client with this transport
 	c.HTTPClient.Transport.(*http2.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 	c.Host = app.Endpoint
 	return c, nil
