@@ -69,6 +69,12 @@ func newScene(ctx context.Context, dir string, program, env []string, o lab.Opti
 
 // configure writes rouse.toml and what it names.
 func (s *scene) configure() error {
+	rouse := s.prosody.Rouse()
+	return s.configureFor(s.prosody.ComponentAddr(), rouse.JID, rouse.Secret, s.prosody.Host())
+}
+
+// configureFor is configure for a server of one host.
+func (s *scene) configureFor(address, jid, secret, host string) error {
 	key, apnsCA, err := s.apns.WriteFiles(s.dir)
 	if err != nil {
 		return err
@@ -114,7 +120,7 @@ listen = %q
 
 [log]
 level = "debug"
-`, s.prosody.Rouse().JID, s.prosody.ComponentAddr(), s.prosody.Rouse().Secret, s.prosody.Host(),
+`, jid, address, secret, host,
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
 		sceneAndroid, credentials, s.fcm.URL(), fcmCA, s.web)
 	return os.WriteFile(s.config(), []byte(text), 0o600)
