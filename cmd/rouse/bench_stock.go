@@ -28,6 +28,7 @@ import (
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
+	"rouse/push/h2"
 	"rouse/session"
 	"rouse/store"
 	"rouse/store/sqlite"
@@ -117,7 +118,7 @@ func (s *stock) open(cfg *config.Config) (err error) {
 
 // stockAPNs is apns2 with its own HTTP client. Only the authority is added.
 func stockAPNs(app *config.App) (*apns2.Client, error) {
-	roots, err := authorities(app.CAFile)
+	roots, err := h2.Roots(app.CAFile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"rouse/push"
 	"rouse/push/apns"
 	"rouse/push/fcm"
+	"rouse/push/h2"
 	"rouse/push/relay"
 )
 
@@ -38,9 +38,9 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 }
 
 func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
-	roots, err := authorities(a.CAFile)
+	roots, err := h2.Roots(a.CAFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ca_file: %w", err)
 	}
 	if a.Provider == config.FCM {
 		credentials, err := os.ReadFile(a.CredentialsFile)
@@ -68,20 +68,4 @@ func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
 		return nil, fmt.Errorf("key_file: %w", err)
 	}
 	return apns.New(o)
-}
-
-// authorities gives nil, the system's, where no file is named.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", file)
-	}
-	return pool, nil
 }

@@ -1,5 +1,7 @@
 package h2
 
+//lint:file-ignore SA1019 what net/http offers in its place can neither be pinged before the first request nor asked whether it is closing
+
 import (
 	"context"
 	"crypto/tls"
