@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"flag"
+	"io"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"rouse/config"
 )
 
 // TestCommandsAreDescribed: docs/commands.md has every command with every flag,
@@ -42,5 +48,41 @@ func TestCommandsAreDescribed(t *testing.T) {
 	}
 	if len(called) < len(known) {
 		t.Errorf("only %d calls of rouse found", len(called))
+	}
+}
+
+// TestMetricsAreThere: every metric that the documents tell people to look at,
+// or to be alarmed by, is one that /metrics has.
+func TestMetricsAreThere(t *testing.T) {
+	cfg, err := config.Parse(filepath.Join(t.TempDir(), "rouse.toml"), []byte("[web]\nlisten = \"127.0.0.1:0\""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := build(context.Background(), cfg, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	answer := httptest.NewRecorder()
+	a.web.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	name, histogram := regexp.MustCompile(`\brouse_[a-z_]+`), regexp.MustCompile(`_(bucket|sum|count)$`)
+	found := 0
+	for _, file := range []string{"install", "troubleshooting", "operations"} {
+		text, err := os.ReadFile("../../docs/" + file + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range name.FindAllString(string(text), -1) {
+			if n == "rouse_component" { // a setting of mod_rouse
+				continue
+			}
+			found++
+			if !strings.Contains(answer.Body.String(), "# TYPE "+histogram.ReplaceAllString(n, "")+" ") {
+				t.Errorf("%s.md: there is no metric %s", file, n)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no metrics found in the documents")
 	}
 }

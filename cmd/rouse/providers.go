@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -20,7 +19,7 @@ const relayKind = "relay"
 func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, error) {
 	apps := make(map[string]push.App, len(cfg.Apps)+1)
 	var keys apns.Keys
-	var errs []error
+	var errs config.Errors
 	for i := range cfg.Apps {
 		p, err := provider(&cfg.Apps[i], &keys)
 		if err != nil {
@@ -34,7 +33,10 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 	if third != nil {
 		apps[""] = push.App{Kind: relayKind, Provider: third, Timeout: relay.Timeout, PerService: true}
 	}
-	return apps, errors.Join(errs...)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return apps, nil
 }
 
 func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
