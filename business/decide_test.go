@@ -420,6 +420,32 @@ func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
 	}
 }
 
+// The module started again: its server may have lost the session, and then only
+// the archive's report says that somebody is to be woken. If it has not, the
+// session's own report is about the same stanza.
+func TestArchivedBeforeThePicture(t *testing.T) {
+	for _, state := range []string{"hibernated", "csi inactive"} {
+		h := newHistory(t)
+		h.play(phone + "phone " + state)
+		archived := session.Event{Kind: session.Archive, Epoch: 1, N: h.n + 1, Account: "juliet@example.org", Class: session.Message, Key: "s:1"}
+		if a, _ := Decide(h.a, archived, h.policy, h.now); len(a.Pending) != 0 {
+			t.Errorf("%s: woken by the archive, though its session is there", state)
+		}
+		archived.Epoch, archived.N = 2, 1
+		a, _ := Decide(h.a, archived, h.policy, h.now)
+		if len(a.Pending) != 1 {
+			t.Errorf("%s: nobody was woken", state)
+		}
+		queued := session.Event{Kind: session.Queue, Epoch: 2, N: 1, Account: "juliet@example.org", Session: "phone", Out: 1, Class: session.Message, Key: "s:1"}
+		a, _ = Decide(a, queued, h.policy, h.now)
+		for _, w := range a.Pending {
+			if w.Count != 1 {
+				t.Errorf("%s: one stanza, counted %d times", state, w.Count)
+			}
+		}
+	}
+}
+
 func TestDecideLeavesItsInputAlone(t *testing.T) {
 	h := newHistory(t)
 	h.play(phone + "phone hibernated out=1 unread=message@1")
