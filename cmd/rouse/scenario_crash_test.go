@@ -149,3 +149,26 @@ func TestProsodyRestarted(t *testing.T) {
 		})
 	}
 }
+
+// TestAMessageBeforeThePicture: Prosody was cut off and is back, and a message
+// comes before rouse can know that the session it believes in is gone.
+func TestAMessageBeforeThePicture(t *testing.T) {
+	for name, falls := range map[string]func(*play, *lab.Client){
+		"asleep": (*play).sleeps,
+		"awake":  func(*play, *lab.Client) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := begin(t, lab.Options{})
+			falls(p, p.device("phone"))
+			p.settle()
+			p.kills()
+			p.must(p.prosody.Kill())
+			p.must(p.prosody.Start(p.ctx))
+			p.romeo = p.client("romeo", "new desk", lab.ClientOptions{})
+			p.client("juliet", "desk", lab.ClientOptions{}) // she is online, so that nothing is stored offline
+			p.sends(lab.Chat(juliet, "m1", "body of m1"))
+			p.starts()
+			p.wants("phone")
+		})
+	}
+}
