@@ -30,12 +30,6 @@ const (
 	MaxEndpoints = 32
 )
 
-// lifetimes by class: a call that has stopped ringing wakes nobody.
-const (
-	callLife    = 45 * time.Second
-	messageLife = 7 * 24 * time.Hour
-)
-
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -54,11 +54,3 @@ func (d *decision) rest(key session.WakeKey, w session.Wake) {
 	d.a.Pending[key] = next
 	d.say(w.Rule, session.Merged, key.Class, key.Address, "one more wake, for "+plural(left, "stanza that came", "stanzas that came")+" while it was being sent")
 }
-
-// Life says how long after its first stanza a wake is of use.
-func Life(c session.Class) time.Duration {
-	if c == session.Call {
-		return callLife
-	}
-	return messageLife
-}

@@ -56,7 +56,7 @@ func (c *Component) Run(ctx context.Context) error {
 			wait = Backoff(attempt, c.randomFraction())
 			attempt++
 		}
-		c.log.Warn("link is down", "address", address, "cause", cause, "remedy", remedy(cause, c.cfg.JID.String()), "retry_in", wait)
+		c.log.Warn("link is down", "address", address, "cause", cause, "remedy", remedy(cause, c.cfg.JID.String()), "retry_in", wait.Round(time.Millisecond))
 		pause(ctx, wait)
 	}
 	drain()
@@ -99,7 +99,7 @@ func remedy(cause error, addr string) string {
 		case "not-authorized":
 			return "the secret differs: compare component.secret with component_secret (Prosody) or password under ejabberd_service"
 		case "host-unknown":
-			return fmt.Sprintf("the server has no such component: add Component %q (Prosody) or hosts: %q under ejabberd_service, and reload it", addr, addr)
+			return fmt.Sprintf("the server has no such component: add Component %q (Prosody) or hosts: %q under ejabberd_service, and restart Prosody or reload ejabberd", addr, addr)
 		case "invalid-from", "invalid-namespace", "not-well-formed", "unsupported-stanza-type", "policy-violation":
 			return "the server did not like what was sent: a fault of rouse, please report it with the log"
 		case "system-shutdown", "reset":

@@ -157,7 +157,9 @@ func (p *Provider) result(note *h2.Note, seen *trace, name string, err error) pu
 		code = f.status
 	}
 	r.Reason = strings.TrimSpace(fmt.Sprintf("%d %s", note.Status, word(code)))
-	r.Err = err
+	if r.Err = err; note.Status == http.StatusServiceUnavailable {
+		r.Err = errors.New("answered 503") // the SDK was shown another status, see transport
+	}
 	if note.Status == http.StatusUnauthorized && r.Outcome == push.BadCredentials {
 		p.transport.tokens.drop(seen.bearer) // the probe tries with a new one
 	}
