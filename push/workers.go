@@ -195,11 +195,10 @@ func (w *Workers) claim(ctx, sending, settling context.Context) {
 		}
 		if len(jobs) > 0 {
 			idle = 0
-		} else if idle++; idle > 2 {
-			pause(ctx, gather) // an outbox that says "due" and gives nothing must not make us spin
+			continue
 		}
-		if len(jobs) == limit {
-			continue // there may be more; else a look for the next due time is cheaper than a claim
+		if idle++; idle > 2 {
+			pause(ctx, gather) // an outbox that says "due" and gives nothing must not make us spin
 		}
 		if err := w.cfg.Outbox.Wait(ctx); err != nil && ctx.Err() == nil {
 			w.cfg.Logger.Error("cannot wait for due wakes, trying again", "err", err)

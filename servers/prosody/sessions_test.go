@@ -51,7 +51,9 @@ func TestFrozen(t *testing.T) {
 			r.say("one")
 			delayed := r.event("delayed", "sid", sid)
 			out := delayed.attr("out")
-			r.want(delayed, "acked", plus(out, -1))
+			if acked := delayed.attr("acked"); acked == "" || acked == out { // what came before may be unacknowledged too
+				t.Errorf("%v: acked is %q of %s", delayed, acked, out)
+			}
 			r.wantUnread(delayed, "message "+out+" 1")
 
 			// Prosody itself reports no second delay.
