@@ -244,10 +244,12 @@ func (g *Gateway) LinkUp(ctx context.Context) {
 	}
 }
 
-// lookAgain asks once more for pictures that are wanted and did not begin.
+// lookAgain asks once more for pictures that are wanted and did not begin, or
+// began so long ago that they will not end.
 func (g *Gateway) lookAgain(ctx context.Context) {
 	for host := range g.hosts {
-		if rep := g.reporter(ctx, host); rep.Wanted && rep.Picture.IsZero() {
+		rep := g.reporter(ctx, host)
+		if stuck := g.cfg.Now().Sub(rep.Picture) > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
 			g.want(wish{host, rep.Epoch})
 		}
 	}

@@ -52,12 +52,13 @@ type Config struct {
 }
 
 const (
-	mailbox  = 1024             // operations that may wait for one owner
-	perTurn  = 128              // of which so many are decided in one commit
-	lease    = 5 * time.Minute  // longer than any try, relay's second one included
-	askFor   = 30 * time.Second // a picture that did not begin is asked again
-	sweepers = 64               // accounts that are swept side by side
-	cached   = 20_000           // owners, and registrations
+	mailbox     = 1024             // operations that may wait for one owner
+	perTurn     = 128              // of which so many are decided in one commit
+	lease       = 5 * time.Minute  // longer than any try, relay's second one included
+	askFor      = 30 * time.Second // a picture that did not begin is asked again
+	pictureTime = 15 * time.Minute // that a picture may take
+	sweepers    = 64               // accounts that are swept side by side
+	cached      = 20_000           // owners, and registrations
 )
 
 // Gateway is described at the package.
