@@ -237,7 +237,7 @@ func TestLongNamesStallNothing(t *testing.T) {
 	p := begin(t, lab.Options{})
 	phone := p.device("phone")
 	desk := p.client("juliet", "desk", lab.ClientOptions{})
-	p.must(desk.EnablePush(p.ctx, lab.Registration{Service: "push.elsewhere.test", Node: strings.Repeat("n", 100_000)}))
+	p.must(desk.EnablePush(p.ctx, lab.Registration{Service: "push.elsewhere.test", Node: strings.Repeat("n", 5000)}))
 	p.leaves(desk)
 	p.sleeps(phone)
 	for i := range 150 {
