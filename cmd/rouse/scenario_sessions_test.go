@@ -241,7 +241,7 @@ func TestLongNamesStallNothing(t *testing.T) {
 	p.leaves(desk)
 	p.sleeps(phone)
 	for i := range 150 {
-		p.must(p.romeo.Send(p.ctx, lab.Chat(juliet, fmt.Sprintf("%d%s", i, strings.Repeat("x", 9000)), "long")))
+		p.must(p.romeo.Send(p.ctx, lab.Chat(juliet, fmt.Sprintf("%d%s", i, strings.Repeat("x", 600)), "long")))
 	}
 	p.settle()
 	p.saw("queued", 150)
