@@ -30,8 +30,8 @@ func TestCheck(t *testing.T) {
 	}{
 		"fine":          {good, ""},
 		"another key":   {key(standIn(t, pushtest.APNsOptions{}).Key(), a.KeyID(), a.TeamID()), "key_file"},
-		"another id":    {key(a.Key(), "XXXXXXXXXX", a.TeamID()), "key_id"},
-		"another team":  {key(a.Key(), a.KeyID(), "XXXXXXXXXX"), "team_id"},
+		"another id":    {key(a.Key(), "OTHERKEY01", a.TeamID()), "key_id"},
+		"another team":  {key(a.Key(), a.KeyID(), "OTHERTEAM1"), "team_id"},
 		"another topic": {other, "topic"},
 	} {
 		err := open(t, c.opts).Check(t.Context())
