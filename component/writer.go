@@ -12,7 +12,20 @@ const (
 	sendRoom = 256 << 10
 	// Answers, which are as many as the questions taken, are dropped beyond this.
 	answerRoom = 4 << 20
+	// No more than this is written to have the server read on.
+	maxPad = 16 << 10
 )
+
+// padded has whitespace follow what is written, as much as its last stanza is
+// long. Expat since 2.6.0 (and older ones with the mend of CVE-2023-52425) does not
+// look again at a tag that it has in part until it has twice as much: the last
+// stanza of a burst would lie in the server until the next one comes.
+func padded(b []byte, last int) []byte {
+	for range min(last, maxPad) {
+		b = append(b, ' ')
+	}
+	return b
+}
 
 // writer collects stanzas while the write before is under way, and writes what
 // was collected at once.
@@ -22,6 +35,7 @@ type writer struct {
 
 	mu     sync.Mutex
 	buf    []byte
+	last   int           // bytes of the stanza that was added last
 	room   chan struct{} // closed when buf was taken
 	closed bool          // nothing more is taken
 	wake   chan struct{} // of room for one: something is to be done
@@ -38,7 +52,7 @@ func (w *writer) send(ctx context.Context, b []byte) error {
 		closed, room := w.closed, w.room
 		fits := !closed && len(w.buf) < sendRoom
 		if fits {
-			w.buf = append(w.buf, b...)
+			w.add(b)
 		}
 		w.mu.Unlock()
 		switch {
@@ -61,7 +75,7 @@ func (w *writer) offer(b []byte) bool {
 	w.mu.Lock()
 	fits := !w.closed && len(w.buf) < answerRoom
 	if fits {
-		w.buf = append(w.buf, b...)
+		w.add(b)
 	}
 	w.mu.Unlock()
 	if fits {
@@ -69,6 +83,8 @@ func (w *writer) offer(b []byte) bool {
 	}
 	return fits
 }
+
+func (w *writer) add(b []byte) { w.buf, w.last = append(w.buf, b...), len(b) }
 
 // close has run write what there is, then last, and end.
 func (w *writer) close(last string) {
@@ -95,7 +111,7 @@ func (w *writer) run() error {
 	var spare []byte
 	for range w.wake {
 		w.mu.Lock()
-		out, closed := w.buf, w.closed
+		out, last, closed := w.buf, w.last, w.closed
 		w.buf = spare[:0]
 		if !closed {
 			close(w.room)
@@ -103,6 +119,9 @@ func (w *writer) run() error {
 		}
 		w.mu.Unlock()
 		if len(out) > 0 {
+			if !closed {
+				out = padded(out, last)
+			}
 			if err := w.write(out); err != nil {
 				w.close("")
 				return err

@@ -47,7 +47,7 @@ func TestWriterBatches(t *testing.T) {
 		g.let <- struct{}{}
 		g.let <- struct{}{}
 		synctest.Wait()
-		if len(g.writes) != 2 || string(g.writes[1]) != strings.Repeat("<b/>", 1000) {
+		if len(g.writes) != 2 || string(g.writes[1]) != strings.Repeat("<b/>", 1000)+"    " {
 			t.Errorf("%d writes", len(g.writes))
 		}
 		w.offer([]byte("<c/>"))

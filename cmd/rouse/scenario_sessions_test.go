@@ -237,11 +237,11 @@ func TestLongNamesStallNothing(t *testing.T) {
 	p := begin(t, lab.Options{})
 	phone := p.device("phone")
 	desk := p.client("juliet", "desk", lab.ClientOptions{})
-	p.must(desk.EnablePush(p.ctx, lab.Registration{Service: "push.elsewhere.test", Node: strings.Repeat("n", 5000)}))
+	p.must(desk.EnablePush(p.ctx, lab.Registration{Service: "push.elsewhere.test", Node: strings.Repeat("n", 100_000)}))
 	p.leaves(desk)
 	p.sleeps(phone)
 	for i := range 150 {
-		p.must(p.romeo.Send(p.ctx, lab.Chat(juliet, fmt.Sprintf("%d%s", i, strings.Repeat("x", 600)), "long")))
+		p.must(p.romeo.Send(p.ctx, lab.Chat(juliet, fmt.Sprintf("%d%s", i, strings.Repeat("x", 9000)), "long")))
 	}
 	p.settle()
 	p.saw("queued", 150)

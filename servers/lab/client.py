@@ -45,6 +45,13 @@ class Client(slixmpp.ClientXMPP):
         for event in ("presence_available", "presence_unavailable", "presence_subscribe", "presence_error"):
             self.add_event_handler(event, self.report("presence"))
 
+    def send_raw(self, data):
+        # Expat since 2.6.0 (and Debian's 2.5.0-1+deb12u2) leaves a long tag that it got in pieces unread until as much again
+        # has come: Prosody would have it with the client's next stanza.
+        if len(data) > 4096:
+            data += (" " if isinstance(data, str) else b" ") * len(data)
+        super().send_raw(data)
+
     def report(self, event):
         return lambda stanza: out(client=self.name, event=event, xml=tostring(stanza.xml, top_level=True))
 
