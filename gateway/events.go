@@ -25,6 +25,7 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 	if err != nil {
 		return err
 	}
+	before := rep
 	if b.Epoch < rep.Epoch || b.Epoch == rep.Epoch && b.Seq <= rep.Seq {
 		return nil // a repeat: it was answered, and the answer got lost
 	}
@@ -45,8 +46,8 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 			}
 		}
 	}
-	if err := g.cfg.Store.SetReporter(ctx, rep); err != nil {
-		return err
+	if err := g.cfg.Store.SetReporter(ctx, before, rep); err != nil {
+		return err // another process took a batch of this host meanwhile, or the store failed: it is repeated
 	}
 	if rep.Wanted && rep.Picture.IsZero() {
 		g.want(wish{b.Host, rep.Epoch})

@@ -71,6 +71,10 @@ type Claimed struct {
 	Owner string
 	Key   session.WakeKey
 	Wake  session.Wake // as stored after the claim
+
+	// Versions of the owner around the claim, which is one step for all wakes of
+	// an owner: whoever knows it as of Before knows it as of After by their Wakes.
+	Before, After uint64
 }
 
 // Reporter is how far a server module has come.
@@ -80,6 +84,13 @@ type Reporter struct {
 	Seq     uint64    `json:"seq"`
 	Wanted  bool      `json:"wanted,omitempty"` // a picture is needed, or under way
 	Picture time.Time `json:"picture,omitzero"` // when the picture that is under way began; zero: none is
+}
+
+// Same reports whether two of them say the same.
+func (r Reporter) Same(o Reporter) bool {
+	same := r.Picture.Equal(o.Picture)
+	r.Picture, o.Picture = time.Time{}, time.Time{}
+	return same && r == o
 }
 
 // Counts is for metrics and status.
@@ -114,8 +125,13 @@ type Accounts interface {
 	// Claim gives up to max wakes that are due at now, most urgent class first,
 	// then oldest due, and moves their due time and lease to now+lease, their
 	// Sent to their Count. It changes the owner's version. The lease is longer
-	// than zero.
+	// than zero. What another process committed in the last second may be missed.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claimed, error)
+
+	// EndLeases makes the wakes due again that a process claimed, which cannot send
+	// them any more (its Process.ID, or "": whichever did), and changes the versions
+	// of their owners. It may take long, and miss some: leases end by themselves.
+	EndLeases(ctx context.Context, process string) error
 
 	// NextDue gives the earliest due time; false: nothing is pending.
 	NextDue(ctx context.Context) (time.Time, bool, error)
@@ -162,7 +178,10 @@ const TombstoneAge = 90 * 24 * time.Hour
 type Reporters interface {
 	// Reporter gives a zero Reporter with Host set where none is stored.
 	Reporter(ctx context.Context, host string) (Reporter, error)
-	SetReporter(ctx context.Context, r Reporter) error
+
+	// SetReporter moves on from before to after, which are of one host; ErrConflict
+	// if before is not what is stored.
+	SetReporter(ctx context.Context, before, after Reporter) error
 }
 
 // Store is all of it.
@@ -170,6 +189,8 @@ type Store interface {
 	Accounts
 	Registrations
 	Reporters
+	Processes
+	Portable
 
 	// Keep gives a value that was kept under a name, or keeps and gives the value
 	// that is passed. It holds what must not change under a store, like the

@@ -88,7 +88,7 @@ func (s *benchStage) fill(ctx context.Context, accounts bool) (err error) {
 	}
 	if accounts {
 		// As if the last batch had been number 1 of this epoch: no picture is asked for.
-		if err := db.SetReporter(ctx, store.Reporter{Host: benchHost, Epoch: benchEpoch, Seq: 1}); err != nil {
+		if err := db.SetReporter(ctx, store.Reporter{Host: benchHost}, store.Reporter{Host: benchHost, Epoch: benchEpoch, Seq: 1}); err != nil {
 			return err
 		}
 	}

@@ -103,8 +103,9 @@ func (s *stock) takeBatch(iq stanza.IQ, t xmlstream.TokenReadEncoder, start *xml
 		})
 	}
 	if err == nil {
+		before := r
 		r.Epoch, r.Seq = in.Epoch, in.Seq
-		err = s.db.SetReporter(s.ctx, r)
+		err = s.db.SetReporter(s.ctx, before, r)
 	}
 	return s.answer(iq, t, err)
 }

@@ -40,7 +40,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		return nil, err
 	}
 	a.store = db
-	if err := db.EndLeases(ctx); err != nil {
+	if err := db.EndLeases(ctx, ""); err != nil {
 		return nil, err
 	}
 	nodes, err := nodeKey(ctx, cfg.Store.KeyFile, db)

@@ -57,7 +57,8 @@ func (t *tx) due(found []store.Claimed, class session.Class, now time.Time, limi
 }
 
 func (t *tx) lease(claimed []store.Claimed, until time.Time) error {
-	versions := make(map[string]bool, len(claimed))
+	type span struct{ before, after uint64 }
+	versions := make(map[string]span, len(claimed))
 	until = moment(nanos(until))
 	for i := range claimed {
 		c := &claimed[i]
@@ -66,13 +67,19 @@ func (t *tx) lease(claimed []store.Claimed, until time.Time) error {
 			nanos(until), c.Owner, c.Key.Service, c.Key.Node, c.Key.Class.String()); err != nil {
 			return err
 		}
-		if versions[c.Owner] {
-			continue
+		v, known := versions[c.Owner]
+		if !known {
+			var before int64
+			if err := t.row(`SELECT version FROM owner WHERE key=?`, []any{c.Owner}, &before); err != nil {
+				return err
+			}
+			v = span{uint64(before), t.version()}
+			versions[c.Owner] = v
+			if err := t.exec(`UPDATE owner SET version=? WHERE key=?`, int64(v.after), c.Owner); err != nil {
+				return err
+			}
 		}
-		versions[c.Owner] = true
-		if err := t.exec(`UPDATE owner SET version=? WHERE key=?`, int64(t.version()), c.Owner); err != nil {
-			return err
-		}
+		c.Before, c.After = v.before, v.after
 	}
 	return nil
 }
@@ -112,11 +119,38 @@ func (s *Store) Counts(ctx context.Context) (store.Counts, error) {
 	return c, err
 }
 
-// EndLeases makes all wakes due again that were claimed when the store was last
-// closed, or its process died: nobody else can have the file open, so nobody
-// sends them any more. It is for the time before the first Claim.
-func (s *Store) EndLeases(ctx context.Context) error {
+// EndLeases ends all of them: nobody but us has the file open, so it is for the
+// time before the first Claim, when what was claimed is nobody's any more.
+func (s *Store) EndLeases(ctx context.Context, _ string) error {
 	return s.write(ctx, func(t *tx) error {
-		return t.exec(`UPDATE wake SET due=since, lease=0, sent=0 WHERE lease<>0`)
+		owners, err := t.leased()
+		if err != nil {
+			return err
+		}
+		for _, key := range owners {
+			if err := t.exec(`UPDATE wake SET due=since, lease=0, sent=0 WHERE owner=? AND lease<>0`, key); err != nil {
+				return err
+			}
+			if err := t.exec(`UPDATE owner SET version=? WHERE key=?`, int64(t.version()), key); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+func (t *tx) leased() (owners []string, err error) {
+	rows, err := t.rows(`SELECT DISTINCT owner FROM wake WHERE lease<>0`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		owners = append(owners, key)
+	}
+	return owners, errors.Join(rows.Err(), rows.Close())
 }

@@ -43,7 +43,7 @@ func fill(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.SetReporter(ctx, store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: noon}); err != nil {
+	if err := s.SetReporter(ctx, store.Reporter{Host: "example.org"}, store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: noon}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Keep(ctx, "node key", "fingerprint"); err != nil {

@@ -37,7 +37,7 @@ func TestADeadProcessesLeasesEndWithIt(t *testing.T) {
 	if claimed, err := second.Claim(t.Context(), now, time.Hour, 1); err != nil || len(claimed) != 0 {
 		t.Fatalf("opening alone ended the lease: %+v, %v", claimed, err)
 	}
-	if err := second.EndLeases(t.Context()); err != nil {
+	if err := second.EndLeases(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	claimed, err := second.Claim(t.Context(), now, time.Hour, 1)

@@ -123,40 +123,6 @@ func (t *tx) expire(now time.Time) error {
 	return t.exec(`DELETE FROM registration WHERE token='' AND dead<>'' AND died<?`, nanos(now.Add(-store.TombstoneAge)))
 }
 
-// Reporter reads how far a server module has come.
-func (s *Store) Reporter(ctx context.Context, host string) (store.Reporter, error) {
-	r := store.Reporter{Host: host}
-	err := s.read(ctx, `SELECT epoch, seq, wanted, picture FROM reporter WHERE host=?`, []any{host}, func(rows *sql.Rows) error {
-		var epoch, seq, picture int64
-		err := rows.Scan(&epoch, &seq, &r.Wanted, &picture)
-		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), moment(picture)
-		return err
-	})
-	return r, err
-}
-
-// SetReporter writes it.
-func (s *Store) SetReporter(ctx context.Context, r store.Reporter) error {
-	return s.write(ctx, func(t *tx) error {
-		return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, wanted, picture) VALUES(?,?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), r.Wanted, nanos(r.Picture))
-	})
-}
-
-// Keep keeps the first value given under a name.
-func (s *Store) Keep(ctx context.Context, name, value string) (string, error) {
-	var kept string
-	err := s.write(ctx, func(t *tx) error {
-		if err := t.exec(`INSERT OR IGNORE INTO meta(name, value) VALUES(?,?)`, name, value); err != nil {
-			return err
-		}
-		return t.row(`SELECT value FROM meta WHERE name=?`, []any{name}, &kept)
-	})
-	if err != nil {
-		return "", err
-	}
-	return kept, nil
-}
-
 // CountRegistrations looks at every registration: it is for metrics, which ask seldom.
 func (s *Store) CountRegistrations(ctx context.Context) (map[store.RegistrationKind]int, error) {
 	kinds := make(map[store.RegistrationKind]int)

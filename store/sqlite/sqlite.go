@@ -39,6 +39,7 @@ type Store struct {
 	done   chan struct{} // closed when the writer is through
 
 	decisions, commits atomic.Uint64
+	self               atomic.Pointer[store.Process]
 }
 
 var _ store.Store = (*Store)(nil)

@@ -346,7 +346,16 @@ func everything(ctx context.Context, s store.Store, version uint64) map[string]e
 	_, out["Bury"] = s.Bury(ctx, "n", "x", noon)
 	out["Unregister"] = s.Unregister(ctx, "n", "x", noon)
 	_, out["Reporter"] = s.Reporter(ctx, "h")
-	out["SetReporter"] = s.SetReporter(ctx, store.Reporter{Host: "h"})
+	out["SetReporter"] = s.SetReporter(ctx, store.Reporter{Host: "h"}, store.Reporter{Host: "h", Seq: 1})
+	out["EndLeases"] = s.EndLeases(ctx, "")
+	_, out["Announce"] = s.Announce(ctx, store.Process{ID: "p"}, time.Minute)
+	out["Depart"] = s.Depart(ctx, "p")
+	_, out["Processes"] = s.Processes(ctx)
+	_, out["Hold"] = s.Hold(ctx, "link", "p", time.Minute)
+	for _, err := range s.Items(ctx) {
+		out["Items"] = err
+	}
+	out["Put"] = s.Put(ctx, []store.Item{{Name: "n", Value: "v"}})
 	_, out["Keep"] = s.Keep(ctx, "a", "b")
 	out["Verify"] = s.Verify(ctx)
 	return out

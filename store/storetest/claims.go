@@ -40,10 +40,10 @@ func lease(t *testing.T, s store.Store) {
 	}
 	got := claim(t, s, noon, time.Minute, 9)
 	w.Due, w.Lease, w.Sent = noon.Add(time.Minute), noon.Add(time.Minute), 5
-	if want := []store.Claimed{{Owner: juliet, Key: key("n1", session.Call), Wake: w}}; !reflect.DeepEqual(got, want) {
+	o := load(t, s, juliet)
+	if want := []store.Claimed{{Owner: juliet, Key: key("n1", session.Call), Wake: w, Before: v, After: o.Version}}; !reflect.DeepEqual(got, want) {
 		t.Fatalf("claimed %+v, want %+v", got, want)
 	}
-	o := load(t, s, juliet)
 	if o.Version == v || o.Account.Pending[key("n1", session.Call)] != w || o.Account.Serial != 1 {
 		t.Errorf("after the claim of version %d: %+v", v, o)
 	}

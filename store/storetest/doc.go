@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, reopen func(t *testi
 		"ClaimOrder": claimOrder, "Lease": lease, "Settle": settle, "Withdraw": withdraw, "ClaimTogether": claimTogether, "NextDue": nextDue,
 		"Reasons": reasons, "ReasonsBounded": reasonsBounded,
 		"Register": register, "Bury": bury, "Unregister": unregister, "Reporters": reporters, "Keep": keep,
+		"EndLeases": endLeases, "Processes": processes, "Portable": portable,
 		"Cancelled": cancelled, "Closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -238,7 +238,9 @@ func (m *model) unregister(r *rapid.T, s store.Store) {
 
 func (m *model) report(r *rapid.T, s store.Store) {
 	rep := store.Reporter{Host: rapid.SampledFrom([]string{"example.org", "h"}).Draw(r, "host"), Epoch: rapid.Uint64().Draw(r, "epoch"), Seq: rapid.Uint64().Draw(r, "seq"), Picture: m.now}
-	if err := s.SetReporter(r.Context(), rep); err != nil {
+	before := m.reporters[rep.Host]
+	before.Host = rep.Host
+	if err := s.SetReporter(r.Context(), before, rep); err != nil {
 		r.Fatalf("SetReporter: %v", err)
 	}
 	m.reporters[rep.Host] = rep

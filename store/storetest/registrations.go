@@ -121,18 +121,27 @@ func unregister(t *testing.T, s store.Store) {
 }
 
 func reporters(t *testing.T, s store.Store) {
-	for _, want := range []store.Reporter{{Host: "example.org"}, {Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: noon}, {Host: "example.org", Epoch: 3}} {
-		if want.Epoch != 0 {
-			if err := s.SetReporter(t.Context(), want); err != nil {
+	last := store.Reporter{Host: "example.org"}
+	for _, want := range []store.Reporter{last, {Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: noon}, {Host: "example.org", Epoch: 3}} {
+		if want != last {
+			if err := s.SetReporter(t.Context(), last, want); err != nil {
 				t.Fatal(err)
+			}
+			// Who does not know how it stands changes nothing.
+			if err := s.SetReporter(t.Context(), last, store.Reporter{Host: "example.org", Epoch: 9}); !errors.Is(err, store.ErrConflict) {
+				t.Errorf("from %+v, which is past: %v, want ErrConflict", last, err)
 			}
 		}
 		if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got != want {
 			t.Errorf("reporter %+v, %v, want %+v", got, err, want)
 		}
+		last = want
 	}
 	if got, err := s.Reporter(t.Context(), "other.example"); err != nil || got != (store.Reporter{Host: "other.example"}) {
 		t.Errorf("another host: %+v, %v", got, err)
+	}
+	if err := s.SetReporter(t.Context(), last, store.Reporter{Host: "other.example"}); err == nil {
+		t.Error("a reporter of one host in the place of another's: taken")
 	}
 }
 
@@ -161,7 +170,7 @@ func keep(t *testing.T, s store.Store) {
 // reopened wants everything that was answered to be there.
 func reopened(t *testing.T, s store.Store, reopen func(*testing.T, store.Store) store.Store) {
 	r := device()
-	if err := errors.Join(s.Register(t.Context(), r), s.SetReporter(t.Context(), store.Reporter{Host: "example.org", Epoch: 4, Seq: 2, Wanted: true, Picture: noon})); err != nil {
+	if err := errors.Join(s.Register(t.Context(), r), s.SetReporter(t.Context(), store.Reporter{Host: "example.org"}, store.Reporter{Host: "example.org", Epoch: 4, Seq: 2, Wanted: true, Picture: noon})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Keep(t.Context(), "name", "first"); err != nil {
