@@ -29,7 +29,7 @@ secret_file = "component.secret"
 hosts       = [%s]
 
 [store]
-url = "sqlite:rouse.db"
+url = "sqlite:%s"
 
 # An app of your own (docs/apns.md, docs/fcm.md). Other people's apps need nothing here.
 #
@@ -37,7 +37,16 @@ url = "sqlite:rouse.db"
 # name             = "chat-android"
 # provider         = "fcm"
 # credentials_file = "service-account.json"
-`, n.service, strings.Join(quoted, ", "))
+`, n.service, strings.Join(quoted, ", "), n.store())
+}
+
+// store is beside the configuration, but not in /etc: there nothing is written
+// (FHS §3.7), and deploy/rouse.service lets nothing be.
+func (n *newcomer) store() string {
+	if n.dir == "/etc/rouse" {
+		return "/var/lib/rouse/rouse.db"
+	}
+	return "rouse.db"
 }
 
 // tell prints what was written and what is to be done.
