@@ -34,7 +34,9 @@ func TestJudge(t *testing.T) {
 	}{
 		{"fine", prosody, func(*events.About) {}, "", "", false},
 		{"fine", ejabberd, func(*events.About) {}, "", "", false},
-		{"an old module that tells little", func() events.About { return events.About{Beside: map[string]bool{"cloud_notify": true, "smacks": true, "mam": true}} }, func(*events.About) {}, "", "", false},
+		{"an old module that tells little", func() events.About {
+			return events.About{Beside: map[string]bool{"cloud_notify": true, "smacks": true, "mam": true}}
+		}, func(*events.About) {}, "", "", false},
 		{"no registrar", prosody, func(a *events.About) { delete(a.Beside, "cloud_notify") }, "mod_cloud_notify is not loaded", `"cloud_notify" to modules_enabled`, true},
 		{"no registrar", ejabberd, func(a *events.About) { delete(a.Beside, "push") }, "mod_push is not loaded", "mod_push: {}", true},
 		{"no resumption", ejabberd, func(a *events.About) { delete(a.Beside, "stream_mgmt") }, "mod_stream_mgmt is not loaded", "mod_stream_mgmt: {}", false},
