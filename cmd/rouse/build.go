@@ -18,7 +18,7 @@ import (
 	"rouse/gateway"
 	"rouse/push"
 	"rouse/push/relay"
-	"rouse/store/sqlite"
+	"rouse/store"
 	"rouse/web"
 )
 
@@ -35,13 +35,15 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		}
 	}()
 
-	db, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{})
+	db, err := openStore(ctx, &cfg.Store)
 	if err != nil {
 		return nil, err
 	}
 	a.store = db
-	if err := db.EndLeases(ctx, ""); err != nil {
-		return nil, err
+	if cfg.Store.Redis == nil { // whoever claimed from a file is dead; on Redis others may be sending
+		if err := db.EndLeases(ctx, ""); err != nil {
+			return nil, err
+		}
 	}
 	nodes, err := nodeKey(ctx, cfg.Store.KeyFile, db)
 	if err != nil {
@@ -97,7 +99,7 @@ func newLogger(l config.Log, level slog.Leveler, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-func newMetrics(cfg *config.Config, db *sqlite.Store) *web.Metrics {
+func newMetrics(cfg *config.Config, db store.Store) *web.Metrics {
 	var outcomes []string
 	for _, o := range push.Outcomes() {
 		outcomes = append(outcomes, o.String())
