@@ -57,6 +57,8 @@ func TestReadyz(t *testing.T) {
 	}{
 		{"all is well", well, 200, "ready, link up\nstore                up\nlink                 up\nweb                  up\nchat-ios             up\n"},
 		{"standing by", with(func(s *Status) { s.Link.State = StandingBy }), 200, "ready, link standing by\n"},
+		{"standing by for one that is known", with(func(s *Status) { s.Link = Part{State: StandingBy, Cause: "mx1 (pid 4711) has it"} }), 200,
+			"ready, link standing by: mx1 (pid 4711) has it\nstore                up\nlink                 standing by: mx1 (pid 4711) has it\n"},
 		{"being retried", with(func(s *Status) { s.Link = Part{State: Retrying, Cause: "connection refused"} }), 200, "link                 being retried: connection refused\n"},
 		{"no component configured", with(func(s *Status) { s.Link.State = Unused }), 200, "ready, link not configured\n"},
 		{"an app's key is refused", with(func(s *Status) { s.Apps = []Part{{Name: "chat-ios", State: Down, Cause: "BadCredentials"}} }), 200, "chat-ios             down: BadCredentials\n"},
