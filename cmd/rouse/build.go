@@ -95,7 +95,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
 			return nil, err
 		}
-		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Metrics: a.metrics, Log: a.log})
+		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log})
 	}
 	return a, nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"rouse/component"
 	"rouse/store"
@@ -74,4 +76,9 @@ func (a *app) self() store.Process {
 		words += ", stopping"
 	}
 	return store.Process{Machine: a.machine, PID: a.pid, Version: release, Started: a.started, Link: words, Stopped: a.workers.Stopped()}
+}
+
+// fleet is what /status.json tells.
+func (a *app) fleet(ctx context.Context) (any, error) {
+	return reportFleet(ctx, a.store, a.cfg.Load().Store.Name, time.Now())
 }
