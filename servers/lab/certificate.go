@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// giveCertificate writes ca.pem, cert.pem and key.pem. A replica gets its
-// master's, so that each trusts the other.
+// giveCertificate writes ca.pem, cert.pem and key.pem. Servers that
+// talk with each other share one, so that each trusts the other.
 func (r *Redis) giveCertificate() error {
 	files := map[string][]byte{"ca.pem": nil, "cert.pem": nil, "key.pem": nil}
-	if m := r.opt.ReplicaOf; m != nil {
+	if r.kin != nil {
 		for name := range files {
-			b, err := os.ReadFile(m.path(name))
+			b, err := os.ReadFile(r.kin.path(name))
 			if err != nil {
 				return err
 			}

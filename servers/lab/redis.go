@@ -23,7 +23,7 @@ type RedisOptions struct {
 	TLS             bool        // with a certificate of its own authority, see CAFile
 	Password        string      // of the user default
 	Users           []RedisUser // beside the user default
-	ReplicaOf       *Redis      // takes over its TLS and its password, so that either can be the master
+	ReplicaOf       *Redis      // takes over its TLS, password and users, so that either can be the master
 	MaxMemoryPolicy string      // "" is Redis' own default, noeviction
 	Config          []string    // further lines of redis.conf
 }
@@ -48,6 +48,7 @@ const (
 type Redis struct {
 	opt       RedisOptions
 	role      role
+	kin       *Redis   // whose certificate and password it shares
 	watch     []string // what a Sentinel is told beside its port
 	port, bus int
 	running   *process
@@ -57,49 +58,50 @@ type Redis struct {
 // StartRedis runs a server on a free port of 127.0.0.1 and returns when it
 // answers; a replica, when it has got what its master has.
 func StartRedis(ctx context.Context, opt RedisOptions) (*Redis, error) {
-	return startRedis(ctx, &Redis{opt: opt})
+	r := &Redis{opt: opt}
+	if m := opt.ReplicaOf; m != nil {
+		r.kin, r.opt.TLS, r.opt.Password, r.opt.Users = m, m.opt.TLS, m.opt.Password, m.opt.Users
+	}
+	if err := r.create(ctx); err != nil {
+		return nil, err
+	}
+	if opt.ReplicaOf == nil {
+		return r, nil
+	}
+	if err := r.running.await(ctx, r.hasSynced); err != nil {
+		return nil, errors.Join(fmt.Errorf("lab: Redis on %s does not follow %s: %w\n%s", r.Addr(), opt.ReplicaOf.Addr(), err, r.LogTail(30)), r.Close())
+	}
+	return r, nil
 }
 
-func startRedis(ctx context.Context, r *Redis) (*Redis, error) {
+// create is the first start of a server.
+func (r *Redis) create(ctx context.Context) error {
 	if err := CheckRedis(); err != nil {
-		return nil, err
+		return err
 	}
 	dir, err := filepath.Abs(r.opt.Dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.opt.Dir = dir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if m := r.opt.ReplicaOf; m != nil {
-		r.opt.TLS, r.opt.Password = m.opt.TLS, m.opt.Password
+		return err
 	}
 	if r.opt.TLS {
 		if err := r.giveCertificate(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for attempt := 1; ; attempt++ {
 		if err := r.pickPorts(); err != nil {
-			return nil, err
+			return err
 		}
 		err := r.Start(ctx)
-		if err == nil {
-			break
-		}
 		// Somebody may have taken the port between our look and Redis'.
-		if attempt == 3 || ctx.Err() != nil || !strings.Contains(r.LogTail(200), "Failed listening on port") {
-			return nil, err
+		if err == nil || attempt == 3 || ctx.Err() != nil || !strings.Contains(r.LogTail(200), "Failed listening on port") {
+			return err
 		}
 	}
-	if r.opt.ReplicaOf == nil {
-		return r, nil
-	}
-	if err := r.running.await(ctx, r.hasSynced); err != nil {
-		return nil, errors.Join(fmt.Errorf("lab: Redis on %s does not follow %s: %w\n%s", r.Addr(), r.opt.ReplicaOf.Addr(), err, r.LogTail(30)), r.Close())
-	}
-	return r, nil
 }
 
 func (r *Redis) hasSynced(ctx context.Context) error {
@@ -134,9 +136,17 @@ func (r *Redis) URL() string { return r.UserURL("", r.opt.Password) }
 
 // UserURL is URL for a user of the access control list.
 func (r *Redis) UserURL(name, password string) string {
-	u := url.URL{Scheme: "redis", Host: r.Addr(), Path: "/0"}
+	return r.url("", r.Addr(), "/0", name, password)
+}
+
+// url is redis://, rediss:// and, for several servers, redis+cluster:// or redis+sentinel://.
+func (r *Redis) url(kind, hosts, path, name, password string) string {
+	u := url.URL{Scheme: "redis", Host: hosts, Path: path}
 	if r.opt.TLS {
 		u.Scheme = "rediss"
+	}
+	if kind != "" {
+		u.Scheme += "+" + kind
 	}
 	if name != "" || password != "" {
 		u.User = url.UserPassword(name, password)
