@@ -287,7 +287,10 @@ func TestStatusOfTwo(t *testing.T) {
 	b.standsBy()
 	host := machine()
 	for _, p := range []*play{a, b} {
-		p.must(p.await(p.ctx, "both in the status", func() bool { return p.gauge("rouse_processes") == "2" }))
+		p.must(p.await(p.ctx, "both in the status", func() bool {
+			text := p.get("/status.json")
+			return strings.Contains(text, `"link":"up"`) && strings.Contains(text, `"link":"standing by"`)
+		}))
 		text := p.runs(0, "status")
 		for _, want := range []string{
 			fmt.Sprintf("link       %s (pid %d) has it since ", host, a.rouse.Process.Pid),
@@ -304,8 +307,10 @@ func TestStatusOfTwo(t *testing.T) {
 		t.Errorf("b is not in\n%s", text)
 	}
 	b.takesOver(time.Now(), 5*time.Second)
-	b.must(b.stop())
-	a.must(a.await(a.ctx, "an empty list", func() bool { return strings.Contains(a.runs(-1, "status"), "no rouse works on this store") }))
+	b.kills()
+	b.must(b.await(b.ctx, "both to be taken for dead", func() bool {
+		return strings.Contains(b.runs(-1, "status"), "rouse: no rouse works on this store\n")
+	}))
 }
 
 // runs runs a command of rouse beside the ones that serve, and gives what it
