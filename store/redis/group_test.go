@@ -86,7 +86,7 @@ func (s *server) served(t testing.TB) (n served) {
 // A decision is one command, and shares its round trip with those that are under
 // way at the same time. Counted by Redis, not timed.
 func TestDecisionsShareRoundTrips(t *testing.T) {
-	server := start(t)
+	server := start(t, inMemory)
 	s := server.empty(t)
 	inFlight(t, s, 64, 1) // scripts are known, connections are up
 	const callers, each = 64, 200
@@ -107,7 +107,7 @@ func TestDecisionsShareRoundTrips(t *testing.T) {
 
 // One caller alone pays one round trip for a decision.
 func TestADecisionIsOneRoundTrip(t *testing.T) {
-	server := start(t)
+	server := start(t, inMemory)
 	s := server.empty(t)
 	inFlight(t, s, 1, 1)
 	sent := s.Stats()
@@ -120,7 +120,7 @@ func TestADecisionIsOneRoundTrip(t *testing.T) {
 // The floor is the same store with one command for each round trip, measured in the
 // same run.
 func BenchmarkCommit(b *testing.B) {
-	server := start(b)
+	server := start(b, inMemory)
 	s := server.empty(b)
 	for _, callers := range []int{1, 64, 256} {
 		b.Run(strconv.Itoa(callers), func(b *testing.B) {

@@ -32,7 +32,7 @@ func TestBytes(t *testing.T) {
 	if testing.Short() {
 		n = 20_000
 	}
-	server := start(t)
+	server := start(t, inMemory)
 	node := func(i int) string { return fmt.Sprintf("%032x", i) } // as long as one that gateway issues
 	hexes := strings.Repeat("0123456789abcdef", 4)
 	registration := func(i, size int) session.Registration {
