@@ -28,7 +28,8 @@ func (s *Store) Load(ctx context.Context, name string) (store.Owner, error) {
 
 func loading(name string) call {
 	shard := store.Shard(name)
-	return call{shard: shard, script: "load", keys: []string{key(shard, ownerKind, name), key(shard, pendingKind, name)}}
+	return call{shard: shard, script: "load", args: []any{name},
+		keys: []string{key(shard, ownersName, ""), key(shard, pendingKind, name)}}
 }
 
 // loaded reads what the script gives: the owner, with the counts of its header.
@@ -40,11 +41,11 @@ func loaded(name string, value any) (store.Owner, string, error) {
 	}
 	text, stored := list[0].(string)
 	if !stored {
-		return o, noCounts, nil
+		return o, "", nil
 	}
 	row, err := parseOwner(text)
 	if err != nil {
-		return o, "", damaged(key(store.Shard(name), ownerKind, name), err)
+		return o, "", damagedOwner(name, err)
 	}
 	rows, err := texts(list[1])
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *Store) commit(ctx context.Context, c store.Commit, from string) (uint64
 	}
 	shard := store.Shard(c.Key)
 	r, err := s.run(ctx, call{shard: shard, script: "commit", write: true, args: args,
-		keys: []string{key(shard, ownerKind, c.Key), key(shard, pendingKind, c.Key), key(shard, reasonsKind, c.Key),
+		keys: []string{key(shard, ownersName, ""), key(shard, pendingKind, c.Key), key(shard, reasonsKind, c.Key),
 			key(shard, dueName, ""), key(shard, countersName, "")},
 		again: func(args []any) { args[2] = "1" },
 	})
@@ -131,7 +132,7 @@ func valid(c store.Commit) error {
 func (s *Store) decision(c store.Commit, from string, version uint64) ([]any, error) {
 	args := make([]any, 11, 11+len(c.Drop)+2*len(c.Put)+len(c.Reasons))
 	args[0], args[1], args[2], args[3] = from, versionText(version), "0", c.Key
-	args[4], args[5], args[6], args[7] = noCounts, "", 0, 0
+	args[4], args[5], args[6], args[7] = "", "", 0, 0
 	args[8], args[9], args[10] = s.o.Reasons, "", strconv.Itoa(int(store.ReasonAge/time.Second))
 	if c.Forget {
 		return args, nil

@@ -101,7 +101,7 @@ func (s *Store) claimScript(ctx context.Context, owner string, candidates []cand
 		args = append(args, field(c.id.key))
 	}
 	r, err := s.run(ctx, call{shard: shard, script: "claim", write: true, args: args,
-		keys: []string{key(shard, ownerKind, owner), key(shard, pendingKind, owner), key(shard, dueName, "")}})
+		keys: []string{key(shard, ownersName, ""), key(shard, pendingKind, owner), key(shard, dueName, "")}})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +12,7 @@ import (
 	"rouse/session"
 )
 
-// letters are the session states as they stand in headers, sums and rows.
+// letters are the session states as they stand in headers and sums.
 const letters = "aidh"
 
 // A new state of a session needs a letter.
@@ -18,9 +20,6 @@ var _ = [1]struct{}{}[int(session.NumStates)-len(letters)]
 
 // endpointsLetter counts endpoints in headers and sums.
 const endpointsLetter = 'e'
-
-// noCounts is the count of nothing.
-const noCounts = "-"
 
 // counts are what the sums of a shard are made of.
 type counts struct {
@@ -54,32 +53,29 @@ func (c counts) String() string {
 	if c.endpoints != 0 {
 		b = strconv.AppendInt(append(b, endpointsLetter), int64(c.endpoints), 10)
 	}
-	if b == nil {
-		return noCounts
-	}
 	return string(b)
 }
 
-// versionText is a version as it is stored. All have one length, so that a claim
-// can write it over the old one.
+// versionSize is how long a version is as text. All have one length, so that a claim
+// can write its own over the old one.
+const versionSize = 11
+
+// versionText is a version as it is stored: base64 (RFC 4648 §5), "0" for none.
 func versionText(v uint64) string {
 	if v == 0 {
 		return "0"
 	}
-	const digits = "0123456789abcdef"
-	var b [16]byte
-	for i := range b {
-		b[i] = digits[v>>(60-4*i)&15]
-	}
-	return string(b[:])
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], v)
+	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
 func parseVersion(text string) (uint64, error) {
-	v, err := strconv.ParseUint(text, 16, 64)
-	if err != nil || v == 0 || len(text) != 16 {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) != 8 {
 		return 0, fmt.Errorf("%q is not a version", text)
 	}
-	return v, nil
+	return binary.BigEndian.Uint64(raw), nil
 }
 
 // owner is what lies under an owner's key: its version, its counts, its account.
@@ -89,81 +85,63 @@ type owner struct {
 	account session.Account // without Pending
 }
 
+// appendOwner writes version, space, counts and the account, an array.
 func appendOwner(b []byte, version uint64, counts string, a session.Account) []byte {
 	b = append(b, versionText(version)...)
 	b = append(b, ' ')
-	b = append(b, counts...)
-	b = append(b, ' ')
-	return appendAccount(b, a)
+	return appendAccount(append(b, counts...), a)
 }
 
 func parseOwner(text string) (owner, error) {
 	version, rest, _ := strings.Cut(text, " ")
-	counts, account, found := strings.Cut(rest, " ")
+	counts, _, found := strings.Cut(rest, "[")
 	v, err := parseVersion(version)
 	if err != nil {
 		return owner{}, err
 	}
-	if !found {
-		return owner{}, errors.New("it has no counts")
+	if !found || v == 0 {
+		return owner{}, errors.New("it does not begin with a version and counts")
 	}
-	a, err := parseAccount([]byte(account))
+	a, err := parseAccount([]byte(rest[len(counts):]))
 	return owner{v, counts, a}, err
 }
 
-// appendAccount writes an object of what is there. Its names: e and n, epoch and
-// counter of the last event without a session; w, serial of the newest wake; s,
-// sessions by id; d, devices by address; x, sessions that ended; k, keys of stanzas.
+// appendAccount writes sessions by id, serial, epoch and counter, endpoints by
+// address, sessions that ended, and keys of stanzas.
 func appendAccount(b []byte, a session.Account) []byte {
-	b = append(b, '{')
-	name := func(n string) {
-		if b[len(b)-1] != '{' {
-			b = append(b, ',')
-		}
-		b = append(append(append(b, '"'), n...), '"', ':')
-	}
-	number := func(n string, v uint64) {
-		if v != 0 {
-			name(n)
-			b = strconv.AppendUint(b, v, 10)
-		}
-	}
-	number("e", a.Epoch)
-	number("n", a.Counter)
-	number("w", a.Serial)
-	open := func(n string, bracket byte) {
-		name(n)
-		b = append(b, bracket)
-	}
-	if len(a.Sessions) > 0 {
-		open("s", '{')
+	l := newList(b)
+	l.value(len(a.Sessions) == 0, func(b []byte) []byte {
+		b = append(b, '{')
 		for id, s := range a.Sessions {
 			b = appendSession(append(appendString(separate(b, '{'), id), ':'), s)
 		}
-		b = append(b, '}')
-	}
-	if len(a.Endpoints) > 0 {
-		open("d", '{')
+		return append(b, '}')
+	})
+	l.uint(a.Serial)
+	l.uint(a.Epoch)
+	l.uint(a.Counter)
+	l.value(len(a.Endpoints) == 0, func(b []byte) []byte {
+		b = append(b, '{')
 		for address, e := range a.Endpoints {
 			b = appendEndpoint(append(appendString(separate(b, '{'), address.Service+" "+address.Node), ':'), e)
 		}
-		b = append(b, '}')
-	}
-	if len(a.Ended) > 0 {
-		open("x", '[')
+		return append(b, '}')
+	})
+	l.value(len(a.Ended) == 0, func(b []byte) []byte {
+		b = append(b, '[')
 		for _, e := range a.Ended {
 			b = appendEnding(separate(b, '['), e)
 		}
-		b = append(b, ']')
-	}
-	if len(a.Seen) > 0 {
-		open("k", '[')
+		return append(b, ']')
+	})
+	l.value(len(a.Seen) == 0, func(b []byte) []byte {
+		b = append(b, '[')
 		for _, s := range a.Seen {
 			b = appendSighting(separate(b, '['), s)
 		}
-		b = append(b, ']')
-	}
-	return append(b, '}')
+		return append(b, ']')
+	})
+	return l.close()
 }
 
 // separate writes a comma unless the last thing was the bracket that opens.
@@ -175,27 +153,24 @@ func separate(b []byte, bracket byte) []byte {
 }
 
 func parseAccount(text []byte) (session.Account, error) {
-	var row struct {
-		E, N, W uint64
-		S       map[string]sessionRow
-		D       map[session.Address]endpointRow
-		X       []endingRow
-		K       []sightingRow
+	a := session.Account{}.Clone() // with no map nil
+	var sessions map[string]sessionRow
+	var endpoints map[session.Address]endpointRow
+	var ended []endingRow
+	var seen []sightingRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen); err != nil {
+		return a, err
 	}
-	if err := json.Unmarshal(text, &row); err != nil {
-		return session.Account{}, err
-	}
-	a := session.Account{Epoch: row.E, Counter: row.N, Serial: row.W}.Clone() // with no map nil
-	for id, s := range row.S {
+	for id, s := range sessions {
 		a.Sessions[id] = session.Session(s)
 	}
-	for address, e := range row.D {
+	for address, e := range endpoints {
 		a.Endpoints[address] = session.Endpoint(e)
 	}
-	for _, e := range row.X {
+	for _, e := range ended {
 		a.Ended = append(a.Ended, session.Ending(e))
 	}
-	for _, s := range row.K {
+	for _, s := range seen {
 		a.Seen = append(a.Seen, session.Sighting(s))
 	}
 	return a, nil
@@ -208,15 +183,17 @@ type (
 	sightingRow session.Sighting
 )
 
+// appendSession writes the state as its place in letters, and of acknowledged
+// stanzas how many are missing.
 func appendSession(b []byte, s session.Session) []byte {
 	l := newList(b)
-	l.string(string(letters[s.State]))
+	l.uint(uint64(s.State))
 	l.uint(s.Epoch)
 	l.uint(s.Counter)
 	l.string(s.Resource)
 	l.time(s.Touched)
 	l.uint(s.Out)
-	l.uint(s.Acked)
+	l.uint(s.Out - s.Acked)
 	l.value(s.Covered == [session.NumClasses]uint64{}, func(b []byte) []byte {
 		c := newList(b)
 		for _, n := range s.Covered {
@@ -229,20 +206,19 @@ func appendSession(b []byte, s session.Session) []byte {
 }
 
 func (s *sessionRow) UnmarshalJSON(text []byte) error {
-	var state string
 	var touched int64
+	var unacked uint64
 	var covered []uint64
-	if err := fields(text, &state, &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &s.Acked, &covered, &s.Client); err != nil {
+	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &unacked, &covered, &s.Client); err != nil {
 		return err
 	}
-	n := strings.Index(letters, state)
-	if len(state) != 1 || n < 0 {
-		return fmt.Errorf("unknown session state %q", state)
+	if s.State >= session.NumStates {
+		return fmt.Errorf("unknown session state %d", s.State)
 	}
 	if len(covered) > len(s.Covered) {
 		return fmt.Errorf("%d classes are covered, there are %d", len(covered), len(s.Covered))
 	}
-	s.State, s.Touched = session.State(n), moment(touched)
+	s.Acked, s.Touched = s.Out-unacked, moment(touched)
 	copy(s.Covered[:], covered)
 	return nil
 }

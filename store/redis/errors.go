@@ -104,6 +104,10 @@ func says(err error, word string) bool {
 	return at == 0 || at > 0 && (text[at-1] == '-' || text[at-1] == ' ' || text[at-1] == '\'')
 }
 
+func damagedOwner(name string, err error) error {
+	return fmt.Errorf("key %q, field %q: %w", key(store.Shard(name), ownersName, ""), name, err)
+}
+
 // damaged tells of something stored that cannot be read.
 func damaged(key string, err error) error {
 	return fmt.Errorf("key %q: %w", key, err)

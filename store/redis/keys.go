@@ -10,13 +10,13 @@ import (
 
 // Kinds of keys, as they stand behind the shard tag. doc.go describes them.
 const (
-	ownerKind        = "o:"
 	pendingKind      = "p:"
 	reasonsKind      = "r:"
 	registrationKind = "g:"
 	reporterKind     = "h:"
 	keptKind         = "m:"
 	toldKind         = "told:"
+	ownersName       = "o"
 	dueName          = "due"
 	countersName     = "c"
 	formatName       = "format"
@@ -54,14 +54,14 @@ func parse(k string) (parsed, bool) {
 	if err != nil || n < 0 || n >= store.Shards || strconv.Itoa(n) != tag[1:] {
 		return parsed{}, false
 	}
-	for _, kind := range []string{ownerKind, pendingKind, reasonsKind, registrationKind, reporterKind, keptKind, toldKind} {
+	for _, kind := range []string{pendingKind, reasonsKind, registrationKind, reporterKind, keptKind, toldKind} {
 		if name, ok := strings.CutPrefix(rest, kind); ok {
 			// What a key is about decides where it lies.
 			return parsed{n, kind, name}, kind == toldKind && n == 0 || kind != toldKind && store.Shard(name) == n
 		}
 	}
 	switch rest {
-	case dueName, countersName, probeName:
+	case ownersName, dueName, countersName, probeName:
 		return parsed{n, rest, ""}, true
 	case formatName, processesName, aliveName, leasesName:
 		return parsed{n, rest, ""}, n == 0

@@ -34,7 +34,7 @@ func (s *Store) endLeases(ctx context.Context, shard int, process string) error 
 			args = append(args, field(k.key))
 		}
 		r, err := s.run(ctx, call{shard: shard, script: "release", write: true, args: args,
-			keys: []string{key(shard, ownerKind, name), key(shard, pendingKind, name), key(shard, dueName, "")}})
+			keys: []string{key(shard, ownersName, ""), key(shard, pendingKind, name), key(shard, dueName, "")}})
 		if err != nil {
 			return err
 		}

@@ -48,10 +48,14 @@ func (l *list) time(t time.Time) {
 	l.took(n == 0)
 }
 
-// value adds something encoded already.
+// value adds something else; 0 stands for whatever is zero.
 func (l *list) value(zero bool, put func([]byte) []byte) {
 	l.next()
-	l.b = put(l.b)
+	if zero {
+		l.b = append(l.b, '0')
+	} else {
+		l.b = put(l.b)
+	}
 	l.took(zero)
 }
 
@@ -71,7 +75,7 @@ func appendString(b []byte, s string) []byte {
 }
 
 // fields reads a JSON array into the things that into points to, by position.
-// What is missing at its end stays zero.
+// What is missing at its end, or 0, stays zero.
 func fields(text []byte, into ...any) error {
 	var parts []json.RawMessage
 	if err := json.Unmarshal(text, &parts); err != nil {
@@ -81,6 +85,9 @@ func fields(text []byte, into ...any) error {
 		return fmt.Errorf("a row of %d values, at most %d are known", len(parts), len(into))
 	}
 	for i, part := range parts {
+		if string(part) == "0" {
+			continue // whatever it is
+		}
 		if err := json.Unmarshal(part, into[i]); err != nil {
 			return fmt.Errorf("value %d of a row: %w", i+1, err)
 		}

@@ -74,15 +74,9 @@ func (s *Store) usable(ctx context.Context, n *node) error {
 
 // format gives what says whose keys these are; "" where nothing does.
 func (s *Store) format(ctx context.Context) (string, error) {
-	r, err := s.run(ctx, call{script: "load", keys: []string{key(0, formatName, ""), key(0, probeName, "")}})
-	if err != nil {
-		return "", err
-	}
-	if list, ok := r.value.([]any); ok && len(list) == 2 {
-		text, _ := list[0].(string)
-		return text, nil
-	}
-	return "", fmt.Errorf("redis answered %T where a list was due", r.value)
+	r, err := s.run(ctx, call{args: []any{"GET", key(0, formatName, "")}})
+	text, _ := r.value.(string)
+	return text, err
 }
 
 func (s *Store) readable(format string) error {

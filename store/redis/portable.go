@@ -17,7 +17,7 @@ func (s *Store) Items(ctx context.Context) iter.Seq2[store.Item, error] {
 			return
 		}
 		defer s.leave()
-		for _, kind := range []string{keptKind, reporterKind, registrationKind, ownerKind} {
+		for _, kind := range []string{keptKind, reporterKind, registrationKind, ownersName} {
 			for names, err := range s.find(ctx, kind) {
 				if err != nil {
 					yield(store.Item{}, err)
@@ -46,13 +46,13 @@ func (s *Store) read(ctx context.Context, kind string, names []string, items []s
 	calls := make([]call, 0, 2*len(names))
 	for _, name := range names {
 		shard := store.Shard(name)
-		if kind == ownerKind {
+		if kind == ownersName {
 			calls = append(calls, loading(name))
 		} else {
 			calls = append(calls, call{shard: shard, args: []any{"GET", key(shard, kind, name)}})
 		}
 	}
-	if kind == ownerKind {
+	if kind == ownersName {
 		for _, name := range names {
 			calls = append(calls, recording(name))
 		}
@@ -60,7 +60,7 @@ func (s *Store) read(ctx context.Context, kind string, names []string, items []s
 	return s.many(ctx, calls, func(n int, value any) error {
 		name, item := names[n%len(names)], &items[n%len(names)]
 		var err error
-		if kind == ownerKind {
+		if kind == ownersName {
 			if n >= len(names) {
 				item.Reasons, err = recorded(name, value, time.Time{})
 				return err

@@ -8,7 +8,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	server := start(t)
+	server := start(t, inMemory)
 	storetest.Run(t, func(t *testing.T) store.Store {
 		return server.empty(t)
 	}, func(t *testing.T, s store.Store) store.Store {
@@ -16,5 +16,12 @@ func TestStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		return server.open(t)
+	})
+}
+
+func TestShared(t *testing.T) {
+	server := start(t, inMemory)
+	storetest.RunShared(t, func(t *testing.T) (first, second store.Store) {
+		return server.empty(t, process(storetest.First)), server.open(t, process(storetest.Second))
 	})
 }

@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,12 +70,7 @@ func reasonRow(r session.Reason) (string, error) {
 	l.string(string(r.Event))
 	l.string(string(r.Verdict))
 	l.value(r.Class == 0, func(b []byte) []byte { return appendString(b, r.Class.String()) })
-	l.value(r.Endpoint == session.Address{}, func(b []byte) []byte {
-		if r.Endpoint == (session.Address{}) {
-			return append(b, '"', '"')
-		}
-		return appendString(b, r.Endpoint.Service+" "+r.Endpoint.Node)
-	})
+	l.value(r.Endpoint == session.Address{}, func(b []byte) []byte { return appendString(b, r.Endpoint.Service+" "+r.Endpoint.Node) })
 	l.string(r.Session)
 	l.string(r.Why)
 	return string(l.close()), nil
@@ -109,7 +106,7 @@ func registrationRow(r session.Registration) string {
 	b = append(appendString(b, r.App), '\n')
 	l := newList(b)
 	l.string(r.Token)
-	l.string(r.Device)
+	l.string(packHex(r.Device))
 	l.string(r.Domain)
 	l.time(r.Updated)
 	l.string(r.Dead)
@@ -131,11 +128,31 @@ func parseRegistration(node, text string) (session.Registration, error) {
 	if err := fields([]byte(row), &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died); err != nil {
 		return r, err
 	}
+	r.Device = unpackHex(r.Device)
 	r.Updated, r.Died = moment(updated), moment(died)
 	if want := registrationState(r); state != want {
 		return r, fmt.Errorf("it is filed as %s and is %s", state, want)
 	}
 	return r, nil
+}
+
+// packHex writes what is SHA-1 in hex, as devices are, in base64 behind a "=", which
+// takes two thirds. What is not goes as it is.
+func packHex(s string) string {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != 20 || s != strings.ToLower(s) {
+		return s
+	}
+	return "=" + base64.RawStdEncoding.EncodeToString(raw)
+}
+
+func unpackHex(s string) string {
+	packed, ok := strings.CutPrefix(s, "=")
+	raw, err := base64.RawStdEncoding.DecodeString(packed)
+	if !ok || err != nil || len(raw) != 20 {
+		return s
+	}
+	return hex.EncodeToString(raw)
 }
 
 func reporterRow(r store.Reporter) string {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
-	"strings"
+	"slices"
 
 	"rouse/store"
 )
@@ -66,39 +66,26 @@ func (s *Store) page(ctx context.Context, n *node, cursor uint64, pattern string
 	}
 }
 
-// literal has a pattern of SCAN mean a text as it is.
-func literal(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(text)
-}
-
-// Owners scans all of Redis for the accounts of a host.
-func (s *Store) Owners(ctx context.Context, host string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		if err := s.enter(ctx); err != nil {
-			yield("", err)
-			return
-		}
-		defer s.leave()
-		shard := store.Shard(host)
-		r, err := s.run(ctx, call{shard: shard, args: []any{"EXISTS", key(shard, ownerKind, host)}})
-		if err != nil {
-			yield("", err)
-			return
-		}
-		if r.value == int64(1) && !yield(host, nil) {
-			return
-		}
-		for keys, err := range s.scan(ctx, "{*}"+ownerKind+"*@"+literal(host)) {
+// owners gives the keys of all owners, shard by shard.
+func (s *Store) owners(ctx context.Context) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		for shards := range slices.Chunk(allShards(), portion) {
+			calls := make([]call, len(shards))
+			for i, shard := range shards {
+				calls[i] = call{shard: shard, args: []any{"HKEYS", key(shard, ownersName, "")}}
+			}
+			found := make([][]string, len(shards))
+			err := s.many(ctx, calls, func(i int, value any) error {
+				var err error
+				found[i], err = texts(value)
+				return err
+			})
 			if err != nil {
-				yield("", err)
+				yield(nil, err)
 				return
 			}
-			for _, k := range keys {
-				p, ours := parse(k)
-				if !ours || p.kind != ownerKind {
-					continue
-				}
-				if store.Host(p.name) == host && p.name != host && !yield(p.name, nil) {
+			for _, names := range found {
+				if len(names) > 0 && !yield(names, nil) {
 					return
 				}
 			}
@@ -106,8 +93,41 @@ func (s *Store) Owners(ctx context.Context, host string) iter.Seq2[string, error
 	}
 }
 
-// find gives the names of all keys of one kind, page by page.
+func allShards() []int {
+	all := make([]int, store.Shards)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// Owners reads the keys of all owners and gives those of a host.
+func (s *Store) Owners(ctx context.Context, host string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := s.enter(ctx); err != nil {
+			yield("", err)
+			return
+		}
+		defer s.leave()
+		for names, err := range s.owners(ctx) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, name := range names {
+				if store.Host(name) == host && !yield(name, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// find gives the names of all things of one kind, page by page.
 func (s *Store) find(ctx context.Context, kind string) iter.Seq2[[]string, error] {
+	if kind == ownersName {
+		return s.owners(ctx)
+	}
 	return func(yield func([]string, error) bool) {
 		for keys, err := range s.scan(ctx, "{*}"+kind+"*") {
 			var names []string

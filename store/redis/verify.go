@@ -29,6 +29,14 @@ func (s *Store) Verify(ctx context.Context) error {
 			return err
 		}
 	}
+	for names, err := range s.owners(ctx) {
+		if err == nil {
+			err = v.owners(ctx, names)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return v.shards(ctx)
 }
 
@@ -50,7 +58,7 @@ func (v *verifying) add(shard int, name string, n int) {
 }
 
 func (v *verifying) page(ctx context.Context, keys []string) error {
-	var owners, pending, reasons []string
+	var pending, reasons []string
 	rest := make(map[string][]string)
 	for _, k := range keys {
 		p, ours := parse(k)
@@ -58,8 +66,6 @@ func (v *verifying) page(ctx context.Context, keys []string) error {
 			return damaged(k, errors.New("it is not one of ours, or lies in another shard than its name"))
 		}
 		switch p.kind {
-		case ownerKind:
-			owners = append(owners, p.name)
 		case pendingKind:
 			pending = append(pending, p.name)
 		case reasonsKind:
@@ -68,7 +74,7 @@ func (v *verifying) page(ctx context.Context, keys []string) error {
 			rest[p.kind] = append(rest[p.kind], p.name)
 		}
 	}
-	err := errors.Join(v.owners(ctx, owners), v.belongs(ctx, pendingKind, pending), v.belongs(ctx, reasonsKind, reasons), v.reasons(ctx, reasons))
+	err := errors.Join(v.belongs(ctx, pendingKind, pending), v.belongs(ctx, reasonsKind, reasons), v.reasons(ctx, reasons))
 	for kind, names := range rest {
 		items := make([]store.Item, len(names))
 		err = errors.Join(err, v.s.read(ctx, kind, names, items))
@@ -98,7 +104,7 @@ func (v *verifying) owners(ctx context.Context, names []string) error {
 		}
 		shard := store.Shard(o.Key)
 		if real := count(o.Account).String(); header != real {
-			return damaged(key(shard, ownerKind, o.Key), fmt.Errorf("its header counts %s, its account %s", header, real))
+			return damagedOwner(o.Key, fmt.Errorf("its header counts %q, its account %q", header, real))
 		}
 		c := count(o.Account)
 		for state, n := range c.sessions {
@@ -128,7 +134,7 @@ func (v *verifying) belongs(ctx context.Context, kind string, names []string) er
 	calls := make([]call, len(names))
 	for i, name := range names {
 		shard := store.Shard(name)
-		calls[i] = call{shard: shard, args: []any{"EXISTS", key(shard, ownerKind, name)}}
+		calls[i] = call{shard: shard, args: []any{"HEXISTS", key(shard, ownersName, ""), name}}
 	}
 	return v.s.many(ctx, calls, func(i int, value any) error {
 		if value != int64(1) {

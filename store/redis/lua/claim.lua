@@ -2,14 +2,14 @@
 -- `until_`, sent becomes count. Gives the version before ("" if this claim had been
 -- made before, and the answer lost), and for each wake what it was due at, and the
 -- new row, or "" if it was not to be had.
-local owner, pending, due = unpack(KEYS)
+local owners, pending, due = unpack(KEYS)
 local name, now, until_, to, process = unpack(ARGV, 1, 5)
-local version = header(owner)
+local version, _, value = read(owners, name)
 local mine = version == to
 local out, taken = {mine and '' or version}, false
 for i = 6, #ARGV do
   local field = ARGV[i]
-  local row = version ~= '0' and redis.call('HGET', pending, field)
+  local row = value and redis.call('HGET', pending, field)
   local was, got = '', ''
   if not row then
     redis.call('ZREM', due, member(name, field))
@@ -29,5 +29,5 @@ for i = 6, #ARGV do
   out[#out + 1] = was
   out[#out + 1] = got
 end
-if taken then redis.call('SETRANGE', owner, 0, to) end
+if taken then stamp(owners, name, value, to) end
 return out

@@ -4,11 +4,11 @@
 -- from: the version, "0" for nobody, "*" to write over what is there
 -- to:   the new version; "0" to forget the owner
 -- again: "1" if an earlier try may have done it
-local owner, pending, reasons, due, counters = unpack(KEYS)
+local owners, pending, reasons, due, counters = unpack(KEYS)
 local from, to, again, name, counts, value = unpack(ARGV, 1, 6)
 local drops, puts, keep, horizon, age = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10], ARGV[11]
 
-local version, old = header(owner)
+local version, old = read(owners, name)
 if version ~= from and from ~= '*' then
   if version == to and again == '1' then return 1 end
   return 0
@@ -21,10 +21,10 @@ if from == '*' or to == '0' then
 end
 bump(counters, old, counts)
 if to == '0' then
-  redis.call('DEL', owner)
+  redis.call('HDEL', owners, name)
   return 1
 end
-redis.call('SET', owner, value)
+redis.call('HSET', owners, name, value)
 
 local at = 12
 for _ = 1, drops do

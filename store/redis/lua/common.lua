@@ -11,10 +11,17 @@ local function bump(key, old, new)
   end
 end
 
--- header gives version and counts of an owner, "0" and "-" of nobody.
-local function header(key)
-  local version, counts = string.match(redis.call('GETRANGE', key, 0, 95), '^(%x+) (%S+) ')
-  return version or '0', counts or '-'
+-- read gives an owner's version and counts, and what is stored: "0" and "" of nobody.
+local function read(owners, name)
+  local value = redis.call('HGET', owners, name)
+  if not value then return '0', '' end
+  local version, counts = string.match(value, '^(%S+) (%w*)%[')
+  return version, counts, value
+end
+
+-- stamp gives an owner another version.
+local function stamp(owners, name, value, version)
+  redis.call('HSET', owners, name, version .. string.sub(value, #version + 1))
 end
 
 -- A pending wake has an entry in the index of its shard. Its score is its class

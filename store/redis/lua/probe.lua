@@ -4,8 +4,6 @@ local k = KEYS[1]
 redis.call('DEL', k)
 redis.call('SET', k, 'ab', 'PX', 60000)
 redis.call('GET', k)
-redis.call('GETRANGE', k, 0, 1)
-redis.call('SETRANGE', k, 0, 'c')
 redis.call('PEXPIRE', k, 60000)
 redis.call('DEL', k)
 redis.call('HSET', k, 'f', 1)

@@ -1,6 +1,6 @@
 -- Makes wakes of one owner due again that a process claimed ("*": any process), and
 -- gives those.
-local owner, pending, due = unpack(KEYS)
+local owners, pending, due = unpack(KEYS)
 local name, to, process = unpack(ARGV, 1, 3)
 local released = {}
 for i = 4, #ARGV do
@@ -16,5 +16,8 @@ for i = 4, #ARGV do
     end
   end
 end
-if #released > 0 then redis.call('SETRANGE', owner, 0, to) end
+if #released > 0 then
+  local _, _, value = read(owners, name)
+  if value then stamp(owners, name, value, to) end
+end
 return released
