@@ -34,6 +34,7 @@ import (
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
 //	mute                          the same with a server that takes the handshake and says nothing more
+//	redis FILE...                 starts a Redis, and writes it into files of configuration as their store
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
 //	secretshown FILE              wants stdout to have what is in a file
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
 			"edit":        edit,
+			"redis":       startRedis,
 			"takestore":   takeStore,
 			"format":      format,
 			"private":     private,
