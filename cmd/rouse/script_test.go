@@ -36,6 +36,10 @@ import (
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
 //	format N                      writes N as format version into rouse.db
+//	fill STORE N                  puts N accounts with devices, wakes and decisions into a store
+//	alike STORE STORE             wants both to hold the same
+//	damage FILE STATEMENT         runs a statement of SQL in a file
+//	cut SIGNAL FILE MORE ARG...   runs rouse, and ends it when there are MORE registrations in FILE
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
@@ -57,6 +61,10 @@ func TestScripts(t *testing.T) {
 			"edit":      edit,
 			"takestore": takeStore,
 			"format":    format,
+			"fill":      fill,
+			"alike":     alike,
+			"cut":       cut,
+			"damage":    damageFile,
 			"standins":  onStage(0, 1, (*stage).standins),
 			"mute":      onStage(0, 0, (*stage).mute),
 			"serve":     onStage(0, -1, (*stage).serve),
