@@ -18,6 +18,7 @@ import (
 
 	"rouse/push"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/session"
 )
 
@@ -28,6 +29,7 @@ type Options struct {
 	Key         *Key            // shared by all apps of that key; or
 	Certificate tls.Certificate // see ReadCertificate
 	VoIP        bool            // calls are VoIP pushes: the app must report each to CallKit
+	Profile     profile.Profile // what the app parses
 	Endpoint    string          // another base URL; empty: Apple's
 	Roots       *x509.CertPool  // whom to trust; nil: the system's
 }
@@ -101,20 +103,40 @@ func (p *Provider) Close() error {
 // and the push repeated, once: Apple did not look at the rest of the first.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	now := time.Now()
-	out, err := p.build(n, now)
-	if err == nil && len(out.Payload.([]byte)) > limit(out) {
-		err = fmt.Errorf("a payload of %d bytes is more than Apple takes", len(out.Payload.([]byte)))
-	}
-	if err == nil && !plain(n.Target.Token) {
-		return push.Result{Outcome: push.TokenGone, Doubtful: true, Reason: "not an APNs token", Remedy: reasons["BadDeviceToken"].remedy}
-	}
+	content, err := p.opts.Profile.Apple(n, p.opts.VoIP)
 	if err != nil {
 		return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
+	}
+	if !plain(n.Target.Token) {
+		return push.Result{Outcome: push.TokenGone, Doubtful: true, Reason: "not an APNs token", Remedy: reasons["BadDeviceToken"].remedy}
 	}
 	if !p.expires.IsZero() && now.After(p.expires) {
 		return push.Result{Outcome: push.BadCredentials, Reason: "certificate expired",
 			Err: fmt.Errorf("the certificate ended on %s", p.expires.Format(time.DateOnly)), Remedy: "get a new certificate_file from Apple"}
 	}
+	if content.Token != n.Target.Token {
+		if r := p.second(ctx, n, content, now); r.Outcome != push.TokenGone {
+			return r
+		}
+		// The end of a second token says nothing of the device: it is shown the call.
+		n.Content.CallToken = ""
+		if content, err = p.opts.Profile.Apple(n, false); err != nil {
+			return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
+		}
+	}
+	return p.push(ctx, p.build(n, content, now))
+}
+
+// second pushes a call to the device's second token.
+func (p *Provider) second(ctx context.Context, n push.Notification, content profile.ApplePush, now time.Time) push.Result {
+	if !plain(content.Token) {
+		return push.Result{Outcome: push.TokenGone}
+	}
+	return p.push(ctx, p.build(n, content, now))
+}
+
+// push makes one try with one payload.
+func (p *Provider) push(ctx context.Context, out *apns2.Notification) push.Result {
 	var bearer string
 	if p.opts.Key != nil {
 		bearer = p.opts.Key.bearer()
