@@ -56,7 +56,7 @@ func New(opts Options) (*Provider, error) {
 	case opts.Key != nil && len(opts.Certificate.Certificate) > 0:
 		return nil, errors.New("there are both a signing key and a certificate; one of them must go")
 	case opts.Key != nil:
-		p.client.Token = opts.Key.token
+		// apns2 would sign by itself, another token after every start.
 	case len(opts.Certificate.Certificate) > 0:
 		leaf, err := x509.ParseCertificate(opts.Certificate.Certificate[0])
 		if err != nil {
@@ -77,8 +77,27 @@ func New(opts Options) (*Provider, error) {
 		}
 	}
 	p.transport = h2.New(cfg)
-	p.client.HTTPClient = &http.Client{Transport: p.transport} // its deadline is that of the context
+	p.client.HTTPClient = &http.Client{Transport: bearing{p.transport, opts.Key}} // its deadline is that of the context
 	return p, nil
+}
+
+// bearing puts the provider token on requests, where there is a key for one.
+type bearing struct {
+	*h2.Transport
+	key *Key
+}
+
+func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.key == nil {
+		return b.Transport.RoundTrip(r)
+	}
+	bearer, err := b.key.bearer()
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("authorization", "bearer "+bearer)
+	return b.Transport.RoundTrip(r)
 }
 
 // ReadCertificate reads a push certificate with its key, PEM or PKCS#12.
@@ -99,8 +118,8 @@ func (p *Provider) Close() error {
 	return nil
 }
 
-// Send makes one try. Only a provider token that expired on the way is replaced
-// and the push repeated, once: Apple did not look at the rest of the first.
+// Send makes one try. Only where Apple found the provider token too old, and there
+// is a newer one by now, the push is repeated, once.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	now := time.Now()
 	content, err := p.opts.Profile.Apple(n, p.opts.VoIP)
@@ -137,13 +156,15 @@ func (p *Provider) second(ctx context.Context, n push.Notification, content prof
 
 // push makes one try with one payload.
 func (p *Provider) push(ctx context.Context, out *apns2.Notification) push.Result {
-	var bearer string
-	if p.opts.Key != nil {
-		bearer = p.opts.Key.bearer()
+	if p.opts.Key == nil {
+		return p.try(ctx, out)
 	}
+	before, _ := p.opts.Key.bearer() // without one the request says why
 	r := p.try(ctx, out)
-	if strings.HasSuffix(r.Reason, " ExpiredProviderToken") && bearer != "" && p.opts.Key.renew(bearer) {
-		r = p.try(ctx, out)
+	if strings.HasSuffix(r.Reason, " ExpiredProviderToken") {
+		if now, err := p.opts.Key.bearer(); err == nil && now != before {
+			return p.try(ctx, out)
+		}
 	}
 	return r
 }

@@ -38,7 +38,7 @@ func standIn(t *testing.T, opts pushtest.APNsOptions) *pushtest.APNs {
 
 func options(t *testing.T, a *pushtest.APNs) Options {
 	t.Helper()
-	key, err := NewKey(a.Key(), a.KeyID(), a.TeamID())
+	key, err := NewKey(a.Key(), a.KeyID(), a.TeamID(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ func TestCheck(t *testing.T) {
 	good := options(t, a)
 	key := func(p8 []byte, id, team string) Options {
 		o := good
-		k, err := NewKey(p8, id, team)
+		k, err := NewKey(p8, id, team, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
