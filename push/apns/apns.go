@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/sideshow/apns2"
-	"github.com/sideshow/apns2/certificate"
 
 	"rouse/push"
 	"rouse/push/h2"
@@ -62,6 +61,9 @@ func New(opts Options) (*Provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("certificate: %w", err)
 		}
+		if err := suits(leaf, opts); err != nil {
+			return nil, err
+		}
 		p.expires = leaf.NotAfter
 		cfg.Certificates = []tls.Certificate{opts.Certificate}
 		p.client.Certificate = opts.Certificate
@@ -98,18 +100,6 @@ func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("authorization", "bearer "+bearer)
 	return b.Transport.RoundTrip(r)
-}
-
-// ReadCertificate reads a push certificate with its key, PEM or PKCS#12.
-func ReadCertificate(content []byte, password string) (tls.Certificate, error) {
-	if strings.Contains(string(content), "-----BEGIN") {
-		return certificate.FromPemBytes(content, password)
-	}
-	c, err := certificate.FromP12Bytes(content, password)
-	if err != nil {
-		return c, fmt.Errorf("%w (PKCS#12 must be in the old format: openssl pkcs12 -export -legacy)", err)
-	}
-	return c, nil
 }
 
 // Close ends the connection, and pushes under way with it.
