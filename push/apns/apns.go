@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Options struct {
 	Key         *Key            // shared by all apps of that key; or
 	Certificate tls.Certificate // see ReadCertificate
 	VoIP        bool            // calls are VoIP pushes: the app must report each to CallKit
+	Proxy       *url.URL        // see h2.Config
 	Profile     profile.Profile // what the app parses
 	Endpoint    string          // another base URL; empty: Apple's
 	Roots       *x509.CertPool  // whom to trust; nil: the system's
@@ -49,7 +51,7 @@ func New(opts Options) (*Provider, error) {
 	if opts.Topic == "" {
 		return nil, errors.New("topic is missing: the bundle id of the app")
 	}
-	cfg := h2.Config{Roots: opts.Roots}
+	cfg := h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}
 	p.client = &apns2.Client{Host: strings.TrimSuffix(opts.Endpoint, "/")}
 	switch {
 	case opts.Key != nil && len(opts.Certificate.Certificate) > 0:
@@ -193,10 +195,13 @@ func (p *Provider) unreached(err error, token string) push.Result {
 	r := push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: push.Scrub(err, token)}
 	var op *net.OpError
 	var untrusted x509.UnknownAuthorityError
+	var proxy *h2.ProxyError
 	switch {
 	case !p.expires.IsZero() && errors.As(err, &op) && op.Op == "remote error":
 		// TLS itself refused our certificate (RFC 8446 §6.2).
 		r.Outcome, r.Reason, r.Remedy = push.BadCredentials, "certificate refused", reasons["BadCertificate"].remedy
+	case errors.As(err, &proxy):
+		r.Reason, r.Remedy = "no way through the proxy", proxy.Remedy()
 	case errors.As(err, &untrusted):
 		r.Reason, r.Remedy = "not trusted", "look at endpoint and ca_file: the server's certificate is of an unknown authority"
 	case errors.Is(err, context.DeadlineExceeded):

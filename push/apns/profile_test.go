@@ -58,3 +58,22 @@ func TestCallToTheSecondToken(t *testing.T) {
 		t.Errorf("a passing fault: %+v after %d requests", r, len(a.Received()))
 	}
 }
+
+func TestThroughAProxy(t *testing.T) {
+	a := standIn(t, pushtest.APNsOptions{})
+	proxy, err := pushtest.NewProxy("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := options(t, a)
+	opts.Proxy = proxy.URL()
+	p := open(t, opts)
+	if r := send(t, p, wake(session.Message)); r.Outcome != push.Delivered || len(proxy.Asked()) != 1 {
+		t.Errorf("%+v, asked for %v", r, proxy.Asked())
+	}
+	proxy.Close()
+	r := send(t, open(t, opts), wake(session.Message))
+	if r.Outcome != push.Unavailable || r.Reason != "no way through the proxy" || r.Remedy == "" {
+		t.Errorf("without it: %+v", r)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type Options struct {
 	Credentials []byte          // the service account's file (JSON); its token_uri is honoured
 	Endpoint    string          // another base URL, without /v1; empty: Google's
 	Roots       *x509.CertPool  // whom to trust, for token_uri too; nil: the system's
+	Proxy       *url.URL        // see h2.Config; for token_uri too
 	Profile     profile.Profile // what the app parses
 }
 
@@ -67,6 +69,7 @@ func New(opts Options) (*Provider, error) {
 		profile: opts.Profile,
 		oauth: &http.Transport{
 			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: opts.Roots},
+			Proxy:                 http.ProxyURL(opts.Proxy), // none: not even one from the environment
 			ForceAttemptHTTP2:     true,
 			MaxConnsPerHost:       1,
 			IdleConnTimeout:       time.Minute,
@@ -74,7 +77,7 @@ func New(opts Options) (*Provider, error) {
 			ResponseHeaderTimeout: fetchTime,
 		},
 	}
-	p.transport = &transport{base: h2.New(h2.Config{Roots: opts.Roots}), tokens: &tokens{
+	p.transport = &transport{base: h2.New(h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}), tokens: &tokens{
 		now: time.Now,
 		fetch: func(ctx context.Context) (*oauth2.Token, error) {
 			ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: bound{ctx, p.oauth}})
@@ -173,7 +176,10 @@ func (p *Provider) result(note *h2.Note, seen *trace, name string, err error) pu
 func unreached(err error) push.Result {
 	r := push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: err}
 	var untrusted x509.UnknownAuthorityError
+	var proxy *h2.ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		r.Reason, r.Remedy = "no way through the proxy", proxy.Remedy()
 	case errors.As(err, &untrusted):
 		r.Reason, r.Remedy = "not trusted", "look at endpoint and ca_file: the server's certificate is of an unknown authority"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -2,10 +2,14 @@ package fcm
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
 	"testing"
 
 	"rouse/push"
 	"rouse/push/profile"
+	"rouse/push/pushtest"
 	"rouse/session"
 )
 
@@ -57,5 +61,28 @@ func TestShownByAndroid(t *testing.T) {
 		if err := json.Unmarshal(payload, &m); err != nil || m.Message.Notification != nil || m.Message.Data["account"] != "" {
 			t.Errorf("%s: %s", name, payload)
 		}
+	}
+}
+
+// Access tokens go the same way as messages.
+func TestThroughAProxy(t *testing.T) {
+	f := standIn(t)
+	proxy, err := pushtest.NewProxy("rouse", "hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	through := func(password string) *Provider {
+		return open(t, f, func(o *Options) {
+			o.Proxy = proxy.URL()
+			o.Proxy.User = url.UserPassword("rouse", password)
+		})
+	}
+	if r := send(t, through("hunter2"), wake(session.Message)); r.Outcome != push.Delivered || len(proxy.Asked()) != 2 {
+		t.Errorf("%+v, asked for %v", r, proxy.Asked())
+	}
+	r := send(t, through("hunter3"), wake(session.Message))
+	if r.Outcome != push.Unavailable || strings.Contains(fmt.Sprint(r), "hunter") {
+		t.Errorf("another password: %+v", r)
 	}
 }
