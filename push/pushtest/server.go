@@ -175,12 +175,6 @@ func (s *server) play(w http.ResponseWriter, r *http.Request, reply *Reply) bool
 		}
 	}
 	switch {
-	case reply.Hang:
-		select {
-		case <-r.Context().Done():
-		case <-s.stop:
-		}
-		return false
 	case reply.Garbage != nil:
 		c, ok := r.Context().Value(connKey{}).(*tls.Conn)
 		if !ok {
@@ -194,6 +188,12 @@ func (s *server) play(w http.ResponseWriter, r *http.Request, reply *Reply) bool
 			}
 		}
 		c.Close()
+		return false
+	case reply.Hang:
+		select {
+		case <-r.Context().Done():
+		case <-s.stop:
+		}
 		return false
 	case reply.Reset:
 		if c, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
