@@ -170,9 +170,10 @@ func TestNamesOfPrivateAddressesAreNotConnectedTo(t *testing.T) {
 
 // A name that is good when it is looked at, and something else when it is used.
 func TestRebinding(t *testing.T) {
-	w := standIn(t, pushtest.WebPushOptions{Listen: "127.0.0.2:0", Host: "push.example.net"})
+	w := standIn(t, pushtest.WebPushOptions{Listen: "127.0.0.2:0", Host: "push.example.net", HTTP1: true})
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(w.URL(), "https://"))
 	newVictim(t, "127.0.0.1:"+port)
+	w.Answer(func(pushtest.Received) *pushtest.Reply { return &pushtest.Reply{GoAway: true} }) // a new connection for each
 	var mu sync.Mutex
 	answer := []string{"127.0.0.2"}
 	rebind := func(to ...string) {
@@ -196,7 +197,6 @@ func TestRebinding(t *testing.T) {
 	if r := send(t, p, n); r.Outcome != push.Delivered {
 		t.Fatalf("%+v", r)
 	}
-	p.transport.CloseIdleConnections()
 	rebind("127.0.0.1")
 	refused(t, send(t, p, n))
 
