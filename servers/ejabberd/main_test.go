@@ -75,6 +75,7 @@ func newRig(t *testing.T, change ...func(*lab.EjabberdOptions)) *rig {
 		}
 	})
 	r.Rig = servertest.NewRig(t, ctx, e, clients, opt.Users)
+	r.Settle = r.settle
 	return r
 }
 
@@ -93,6 +94,15 @@ func complaints(e *lab.Ejabberd) string {
 		}
 	}
 	return strings.Join(keep, "\n")
+}
+
+// settle waits until every client's process has done what bob has caused so far: each has one of its own, and no order
+// holds between them.
+func (r *rig) settle() {
+	r.T.Helper()
+	_, err := r.Bob.IQ(r.Ctx, r.e.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
+	r.Check(err)
+	r.eval(`[[(catch ejabberd_c2s:get_presence(Pid)) || Pid <- ejabberd_sm:get_all_pids()] || _ <- [first, echo]].`)
 }
 
 // eval evaluates Erlang in the server.

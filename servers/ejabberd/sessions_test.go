@@ -188,10 +188,13 @@ func TestResumeInactive(t *testing.T) {
 	r.Event("resumed", "user", "alice", "state", "active")
 }
 
-// What mod_smacks gives back when a session is gone for good carries its place in the queue.
+// What is in the queue of a session that is gone for good carries its place there.
 func TestGivenBack(t *testing.T) {
 	t.Run("expired, offline storage", func(t *testing.T) {
-		r := newRig(t, func(o *lab.EjabberdOptions) { o.NoArchive, o.ResumeTimeout = true, time.Second })
+		r := newRig(t, func(o *lab.EjabberdOptions) {
+			o.NoArchive, o.ResumeTimeout = true, 1500*time.Millisecond
+			o.Modules = map[string]string{"mod_stream_mgmt": "resend_on_timeout: if_offline"}
+		})
 		phone := r.Login("alice/phone")
 		r.Check(phone.Drop(r.Ctx))
 		sid := r.Event("hibernated", "user", "alice").Attr("sid")
@@ -202,7 +205,32 @@ func TestGivenBack(t *testing.T) {
 		for _, queued := range []servertest.Element{one, two} {
 			r.Want(r.Event("offline", "sid", sid), "out", queued.Attr("out"), "key", queued.Attr("key"), "class", "message")
 		}
-		r.Want(r.Event("ended", "sid", sid), "reason", "Hibernating too long")
+		if ended := r.Event("ended", "sid", sid); !strings.Contains(ended.Attr("reason"), "Timed out waiting for stream resumption") {
+			t.Errorf("%v: want it to have expired", ended)
+		}
+		r.Nothing("offline")
+	})
+	// ejabberd's default: what the archive has is dropped, what it has not goes back to the sender.
+	t.Run("expired, archive", func(t *testing.T) {
+		r := newRig(t, func(o *lab.EjabberdOptions) { o.ResumeTimeout = 1500 * time.Millisecond })
+		phone := r.Login("alice/phone")
+		r.Check(phone.Drop(r.Ctx))
+		sid := r.Event("hibernated", "user", "alice").Attr("sid")
+		r.Say("one")
+		queued := r.Event("queued", "sid", sid)
+		r.Want(r.Event("offline", "sid", sid), "out", queued.Attr("out"), "key", queued.Attr("key"), "class", "message")
+		r.Event("ended", "sid", sid)
+	})
+	t.Run("expired, nothing keeps it", func(t *testing.T) {
+		r := newRig(t, func(o *lab.EjabberdOptions) { o.NoArchive, o.ResumeTimeout = true, 1500*time.Millisecond })
+		phone := r.Login("alice/phone")
+		r.Check(phone.Drop(r.Ctx))
+		sid := r.Event("hibernated", "user", "alice").Attr("sid")
+		r.Say("one")
+		r.Event("queued", "sid", sid)
+		_, err := r.Bob.Await(r.Ctx, func(s lab.Stanza) bool { return s.Type == "error" && s.ID == "id-one" })
+		r.Check(err)
+		r.Event("ended", "sid", sid)
 		r.Nothing("offline")
 	})
 	t.Run("cut without resumption, archive", func(t *testing.T) {
@@ -217,4 +245,26 @@ func TestGivenBack(t *testing.T) {
 		r.Event("ended", "sid", sid)
 		r.Nothing("offline")
 	})
+}
+
+// ejabberd breaks a connection that does not acknowledge for ack_timeout; what it had is told then.
+func TestAckTimeout(t *testing.T) {
+	r := newRig(t, func(o *lab.EjabberdOptions) { o.AckDelay, o.AckTimeout = time.Second, 3*time.Second })
+	phone := r.Login("alice/phone")
+	sid := r.Event("bind", "user", "alice").Attr("sid")
+	r.Marker()
+	r.Check(phone.Freeze(r.Ctx))
+	r.Say("one")
+	delayed := r.Event("delayed", "sid", sid)
+	hibernated := r.Event("hibernated", "sid", sid)
+	r.WantUnread(hibernated, "message "+delayed.Attr("out")+" 1")
+}
+
+// A process that is killed cannot say that its session is gone.
+func TestKilledSession(t *testing.T) {
+	r := newRig(t)
+	r.Login("alice/phone")
+	sid := r.Event("bind", "user", "alice").Attr("sid")
+	r.eval(`exit(ejabberd_sm:get_session_pid(<<"alice">>, <<"example.test">>, <<"phone">>), kill).`)
+	r.Want(r.Event("ended", "sid", sid), "reason", "killed")
 }

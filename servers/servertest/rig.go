@@ -34,6 +34,7 @@ type Rig struct {
 	F       *Fake
 	At      *Cursor
 	Bob     *lab.Client
+	Settle  func() // returns when the server has worked off what clients have sent; nil where it does so in order
 	server  Server
 	clients *lab.Clients
 	users   map[string]string
@@ -113,6 +114,9 @@ func (r *Rig) Nothing(names ...string) {
 // Marker makes something happen that nothing else here does, and returns the events before it.
 func (r *Rig) Marker() []Element {
 	r.T.Helper()
+	if r.Settle != nil {
+		r.Settle()
+	}
 	r.Check(r.Bob.Active(r.Ctx))
 	ctx, cancel := context.WithTimeout(r.Ctx, 12*time.Second)
 	defer cancel()

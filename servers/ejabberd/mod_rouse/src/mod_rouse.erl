@@ -43,8 +43,7 @@ reload(Host, New, Old) ->
     end.
 
 depends(_Host, _Opts) ->
-    [{mod_push, hard}, {mod_push_keepalive, soft}, {mod_stream_mgmt, soft}, {mod_client_state, soft},
-     {mod_mam, soft}, {mod_offline, soft}].
+    [{mod_push, hard}, {mod_push_keepalive, soft}, {mod_stream_mgmt, soft}].
 
 %% The order within a hook: mod_push and mod_stream_mgmt are at 50, mod_mam at 49, 50 and 88, mod_offline at 50, mod_push
 %% for offline messages at 55, ejabberd's own at 100.

@@ -39,8 +39,9 @@ resumed(State) ->
 pending(State) ->
     guard(hibernated, State,
 	  fun() ->
-		  {Sid, State1} = track(State),
+		  {Sid, State1} = ours(State),
 		  Unread = unread(State1),
+		  mod_rouse_table:heard(host(State), user(State), Sid, 0),
 		  report(<<"hibernated">>, State1, Sid, numbers(State1), Unread),
 		  mod_rouse_push:about(host(State), user(State), Sid,
 				       [{proplists:get_value(<<"class">>, A), proplists:get_value(<<"key">>, A),
