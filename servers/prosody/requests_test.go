@@ -2,6 +2,7 @@ package prosody_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,39 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	r := newRig(t, func(o *lab.Options) { o.NoArchive = true })
+	about, ok := r.F.AskAs(r.Ctx, "get", r.p.Host(), "<about"+servertest.NS+"/>").Child("about")
+	if !ok {
+		t.Fatal("the answer has no <about/>")
+	}
+	if err := servertest.ReadSchema(t).Valid("about", about); err != nil {
+		t.Error(err)
+	}
+	r.Want(about, "software", "Prosody", "module", "1", "waiting", "0", "away", "")
+	if v := about.Attr("version"); !strings.HasPrefix(v, "0.1") {
+		t.Errorf("version %q", v)
+	}
+	for _, clock := range []string{"t", "taken"} {
+		if n, err := strconv.ParseInt(about.Attr(clock), 10, 64); err != nil || time.Since(time.UnixMilli(n)).Abs() > time.Minute {
+			t.Errorf("%s is %q", clock, about.Attr(clock))
+		}
+	}
+	said := map[string]string{}
+	for _, c := range about.Children {
+		said[c.XMLName.Local+" "+c.Attr("name")] = c.Attr("value")
+	}
+	for what, value := range map[string]string{"beside cloud_notify": "", "beside smacks": "", "beside csi": "", "setting ack-delay": "2",
+		"setting read-timeout": "840", "setting resume-timeout": "600", "setting fallback": "30", "setting conflict": "kick_new"} {
+		if got, ok := said[what]; !ok || got != value {
+			t.Errorf("%s: %q, %v, want %q", what, got, ok, value)
+		}
+	}
+	if _, ok := said["beside mam"]; ok {
+		t.Error("mod_mam is not loaded")
+	}
+}
+
 func TestOnlyRouseMayAsk(t *testing.T) {
 	r := newRig(t, withOthers)
 	other := r.Service()
@@ -80,6 +114,9 @@ func TestOnlyRouseMayAsk(t *testing.T) {
 		if !strings.Contains(answer, "forbidden") {
 			t.Errorf("%s from a user: %s", payload, answer)
 		}
+	}
+	if got := servertest.Condition(other.AskAs(r.Ctx, "get", r.p.Host(), "<about"+servertest.NS+"/>")); got != "auth forbidden" {
+		t.Errorf("<about/> for somebody else: %q", got)
 	}
 	r.Nothing("begin", "answered")
 }

@@ -250,12 +250,18 @@ func (f *Fake) Answers(how func(Element) string) {
 // Ask sends a request to a host and returns the answer.
 func (f *Fake) Ask(ctx context.Context, to, payload string) Element {
 	f.t.Helper()
+	return f.AskAs(ctx, "set", to, payload)
+}
+
+// AskAs is Ask with a request of that type, "get" or "set".
+func (f *Fake) AskAs(ctx context.Context, kind, to, payload string) Element {
+	f.t.Helper()
 	wait := make(chan Element, 1)
 	f.mu.Lock()
 	f.nextID++
 	id := fmt.Sprintf("ask-%d", f.nextID)
 	f.pending[id] = wait
-	fmt.Fprintf(f.conn, "<iq type='set' from='%s' to='%s' id='%s'>%s</iq>", f.comp.JID, to, id, payload)
+	fmt.Fprintf(f.conn, "<iq type='%s' from='%s' to='%s' id='%s'>%s</iq>", kind, f.comp.JID, to, id, payload)
 	f.mu.Unlock()
 	select {
 	case e := <-wait:
