@@ -12,21 +12,21 @@ import (
 	"rouse/store/sqlite"
 )
 
-// counted is an Observer that counts nodes that the store does not know.
-type counted struct{ unknown atomic.Int32 }
+// watcher is an Observer that counts nodes that the store does not know.
+type watcher struct{ unknown atomic.Int32 }
 
-func (*counted) Event(session.Kind)               {}
-func (*counted) Decision(string, session.Verdict) {}
-func (c *counted) UnknownNode()                   { c.unknown.Add(1) }
+func (*watcher) Event(session.Kind)               {}
+func (*watcher) Decision(string, session.Verdict) {}
+func (c *watcher) UnknownNode()                   { c.unknown.Add(1) }
 
 // withoutStore is a house whose store was lost: the key was kept, and nothing else.
-func withoutStore(t *testing.T) (*house, *counted) {
+func withoutStore(t *testing.T) (*house, *watcher) {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rouse.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := new(counted)
+	seen := new(watcher)
 	return houseOn(t, st, func(c *gateway.Config) { c.Observer = seen }), seen
 }
 
@@ -88,7 +88,7 @@ func TestTheStoreIsLostAndTheServerReports(t *testing.T) {
 func TestATombstoneIsNoLoss(t *testing.T) {
 	h, seen := withoutStore(t)
 	ep, secret := h.device("phone")
-	if err := h.store.Unregister(t.Context(), ep.Node, h.clock()); err != nil {
+	if err := h.store.Unregister(t.Context(), ep.Node, "asked", h.clock()); err != nil {
 		t.Fatal(err)
 	}
 	got := h.Publish(t.Context(), gateway.PublishRequest{From: host, Node: ep.Node, Secret: secret})

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"reflect"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -90,15 +91,17 @@ func alike(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cut starts rouse, ends it with a signal once there are MORE registrations in a
-// file that it writes, and wants it to have ended by that.
-func cut(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 4, -1, "cut SIGNAL FILE MORE ARG...")
+// cut starts rouse, ends it with a signal once there is enough in a store that it
+// writes, and wants it to have ended by that.
+func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	sig, ok := map[string]os.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}[args[0]]
 	if !ok {
 		ts.Fatalf("no signal %q", args[0])
 	}
-	file := ts.MkAbs(args[1])
+	written := func() int { return g.keys(args[1]) }
+	if file, ok := strings.CutPrefix(args[1], "sqlite:"); ok {
+		written = func() int { return registrations(ts.MkAbs(file)) }
+	}
 	more, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	self, err := os.Executable()
@@ -117,14 +120,14 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 	defer func() { <-ended }()
 	defer cmd.Process.Kill()
-	for deadline := time.Now().Add(scriptPatience); registrations(file) < more; {
+	for deadline := time.Now().Add(scriptPatience); written() < more; {
 		select {
 		case <-ended:
 			ts.Fatalf("it ended before it was cut:\n%s", said.text())
 		case <-time.After(time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s has only %d registrations", args[1], registrations(file))
+			ts.Fatalf("there are only %d in %s", written(), args[1])
 		}
 	}
 	ts.Check(cmd.Process.Signal(sig))
