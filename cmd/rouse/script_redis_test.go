@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,7 +21,7 @@ func (g *stage) startRedis(ts *testscript.TestScript, args []string) {
 	name := args[0]
 	ctx, cancel := context.WithTimeout(context.Background(), scriptPatience)
 	defer cancel()
-	o := lab.RedisOptions{Dir: filepath.Join(ts.MkAbs("."), strings.ToLower(name)), Persist: "always", Config: args[1:]}
+	o := lab.RedisOptions{Dir: filepath.Join(ts.MkAbs("."), strings.ToLower(name)), Persist: "always", Password: "open sesame", Config: args[1:]}
 	r, err := lab.StartRedis(ctx, o)
 	ts.Check(err)
 	ts.Defer(func() { r.Close() })
@@ -30,6 +31,16 @@ func (g *stage) startRedis(ts *testscript.TestScript, args []string) {
 	g.redis[name] = r
 	ts.Setenv(name, r.URL())
 	ts.Setenv(name+"_ADDRESS", r.Addr())
+}
+
+// storeIn writes an address, which may have a password, into files of configuration.
+func storeIn(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, -1, "storein URL FILE...")
+	for _, file := range args[1:] {
+		text := fmt.Sprintf("%s\n[store]\nurl = %q\n", ts.ReadFile(file), args[0])
+		ts.Check(os.Remove(ts.MkAbs(file))) // with the mode it was unpacked with
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
 }
 
 var ofOwner = regexp.MustCompile(`\{[^}]*@[^}]*\}`)

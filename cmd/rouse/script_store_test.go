@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rouse/config"
+	"rouse/gateway"
 	"rouse/session"
 	"rouse/store"
 )
@@ -31,20 +32,26 @@ func theStore(ts *testscript.TestScript, url string) store.Store {
 	return st
 }
 
+// scriptKey is the key of the nodes in a store that a script fills.
+var scriptKey = strings.Repeat("a5", gateway.KeySize)
+
 // fill puts N accounts, each with a device, a wake and decisions, into a store, and
-// what else there is.
+// what else there is. The key that goes with it is written into rouse.key.
 func fill(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, 2, "fill STORE N")
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	st := theStore(ts, args[0])
 	defer func() { ts.Check(st.Close()) }()
+	nodes, err := gateway.NewNodes(scriptKey)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("rouse.key"), []byte(scriptKey), 0o600))
 	now := time.Now().UTC()
 	items := []store.Item{
 		{Reporter: store.Reporter{Host: "example.org", Epoch: 7, Seq: 9}},
 		{Owner: store.Owner{Key: store.NodeKey("node1"), Account: session.Account{Serial: 1}.Clone()}},
 		{Registration: session.Registration{Node: "gone", App: "a", Domain: "d", Updated: now, Dead: "asked", Died: now}},
-		{Name: "node-key", Value: "0123456789abcdef"},
+		{Name: "node-key", Value: nodes.Fingerprint()},
 	}
 	for i := range n {
 		phone := session.Address{Service: "push.example.org", Node: fmt.Sprintf("node%d", i)}

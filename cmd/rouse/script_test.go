@@ -44,6 +44,7 @@ import (
 //	damage FILE STATEMENT         runs a statement of SQL in a file
 //	cut SIGNAL STORE MORE ARG...  runs rouse, and ends it when there are MORE registrations in a file, or keys in a Redis
 //	redis NAME [LINE...]          starts a Redis with lines of redis.conf, and sets NAME to its address
+//	storein URL FILE...           writes an address into files of configuration as their store
 //	ask NAME COMMAND...           gives a Redis a command; {user@host} is the shard of that owner
 //	info NAME SECTION REGEXP      waits until what a Redis says of itself matches
 //	end SIGNAL NAME               ends a Redis
@@ -71,6 +72,7 @@ func TestScripts(t *testing.T) {
 			"format":      format,
 			"fill":        fill,
 			"alike":       alike,
+			"storein":     storeIn,
 			"cut":         onStage(4, -1, (*stage).cut),
 			"redis":       onStage(1, -1, (*stage).startRedis),
 			"ask":         onStage(2, -1, (*stage).redisCommand),
