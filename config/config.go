@@ -14,6 +14,7 @@ type Config struct {
 	Component *Component `toml:"component"` // nil: no link to an XMPP server
 	Store     Store      `toml:"store"`
 	Apps      []App      `toml:"app"`
+	Push      Push       `toml:"push"`
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`
@@ -38,6 +39,7 @@ type App struct {
 	Default  bool   `toml:"default"`
 	Endpoint string `toml:"endpoint"` // empty: the provider's own
 	CAFile   string `toml:"ca_file,path"`
+	Profile  string `toml:"profile" enum:"conversations,monal,siskin,snikket,mongoose,plain" default:"conversations"`
 
 	// APNs
 	Topic           string `toml:"topic"`

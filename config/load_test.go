@@ -55,6 +55,7 @@ team_id = "TEAM45678X"
 default = true
 voip = true
 endpoint = ""
+profile = "siskin"
 
 [[app]]
 name = "chat-old"
@@ -69,6 +70,11 @@ provider = "fcm"
 credentials_file = "/service-account.json"
 endpoint = "https://proxy.example.org/fcm"
 
+[push]
+proxy = "http://127.0.0.1:3128"
+proxy_user = "rouse"
+proxy_password_file = "proxy.password"
+
 [rules]
 coalesce = "90s"
 
@@ -80,6 +86,7 @@ func TestLoad(t *testing.T) {
 	files := map[string]string{
 		"rouse.toml":       strings.Replace(whole, "/service-account.json", "service-account.json", 1),
 		"component.secret": "hunter2\r\n", "AuthKey.p8": "key", "old.p12": "cert", "old.password": " pass word \n", "service-account.json": "{}",
+		"proxy.password": "hunter3\n",
 	}
 	d := dir(t, files, map[string]fs.FileMode{"rouse.toml": 0o644, "AuthKey.p8": 0o400})
 	c, err := Load(filepath.Join(d, "rouse.toml"))
@@ -97,11 +104,12 @@ func TestLoad(t *testing.T) {
 			KeyFile: in("rouse.key"), Durability: Safe, Record: 200},
 		Apps: []App{
 			{Name: "chat-ios", Provider: APNs, Default: true, Topic: "org.example.chat", Environment: Sandbox,
-				KeyFile: in("AuthKey.p8"), KeyID: "ABC123DEFG", TeamID: "TEAM45678X", VoIP: true},
+				KeyFile: in("AuthKey.p8"), KeyID: "ABC123DEFG", TeamID: "TEAM45678X", VoIP: true, Profile: "siskin"},
 			{Name: "chat-old", Provider: APNs, Topic: "org.example.old", Environment: Production,
-				CertificateFile: in("old.p12"), PasswordFile: in("old.password"), Password: NewSecret(" pass word ")},
-			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json")},
+				CertificateFile: in("old.p12"), PasswordFile: in("old.password"), Password: NewSecret(" pass word "), Profile: "conversations"},
+			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json"), Profile: "conversations"},
 		},
+		Push:  Push{Proxy: "http://127.0.0.1:3128", ProxyUser: "rouse", ProxyPasswordFile: in("proxy.password"), ProxyPassword: NewSecret("hunter3")},
 		Rules: Rules{Coalesce: 90 * time.Second},
 		Web:   Web{Listen: "127.0.0.1:8470"},
 		Log:   Log{Level: "debug", Format: "text"},

@@ -39,6 +39,7 @@ func validate(c *Config, read Errors) Errors {
 		v.store(&c.Store)
 	}
 	v.apps()
+	v.push(&c.Push)
 	v.rules()
 	if c.Web.Listen != "" {
 		v.hostPort("web.listen", c.Web.Listen, true)
