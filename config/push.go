@@ -47,6 +47,24 @@ func (v *validator) push(p *Push) {
 	}
 }
 
+// maxLimit is more than any of the limits is good for.
+const maxLimit = 1_000_000
+
+func (v *validator) limits(r Rules) {
+	for key, n := range map[string]int{"silent_per_hour": r.Silents, "calls_per_minute": r.Calls, "sender_rate": r.SenderRate, "sender_burst": r.SenderBurst} {
+		v.limit("rules."+key, n)
+	}
+	if r.SenderRate > 0 && r.SenderBurst == 0 && !v.bad["rules.sender_burst"] {
+		v.fail("rules.sender_burst", "0 would refuse every publish", "at least 1; sender_rate = 0 is no limit at all")
+	}
+}
+
+func (v *validator) limit(key string, n int) {
+	if n < 0 || n > maxLimit {
+		v.fail(key, fmt.Sprintf("%d is out of range", n), fmt.Sprintf("from 0 (no limit) to %d", maxLimit))
+	}
+}
+
 func (v *validator) proxy(s string) {
 	const example = `write it like "http://proxy.example.org:3128"`
 	u, err := url.Parse(s)

@@ -29,7 +29,7 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 			})
 			continue
 		}
-		apps[cfg.Apps[i].Name] = push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+		apps[cfg.Apps[i].Name] = push.App{Kind: cfg.Apps[i].Provider, Provider: p, Rate: cfg.Apps[i].Rate}
 	}
 	if third != nil {
 		apps[""] = push.App{Kind: relayKind, Provider: third, Timeout: relay.Timeout, PerService: true}
