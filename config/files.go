@@ -49,6 +49,7 @@ func checkFiles(c *Config, mode fs.FileMode) Errors {
 				"chmod 0600 "+c.source.name+", or move the password into a file of its own: password_file")
 		}
 	}
+	f.push(&c.Push)
 	f.store(&c.Store)
 	// The node key is made at the first start.
 	if _, err := os.Stat(c.Store.KeyFile); !errors.Is(err, fs.ErrNotExist) {

@@ -39,6 +39,7 @@ func validate(c *Config, read Errors) Errors {
 		v.store(&c.Store)
 	}
 	v.apps()
+	v.push(&c.Push)
 	v.rules()
 	if c.Web.Listen != "" {
 		v.hostPort("web.listen", c.Web.Listen, true)
@@ -186,6 +187,7 @@ func (v *validator) rules() {
 	if r.Coalesce < 0 || r.Coalesce > maxCoalesce {
 		v.fail("rules.coalesce", fmt.Sprintf("%v is out of range", r.Coalesce), `from "0s" (each stanza wakes) to "1h"`)
 	}
+	v.limits(r)
 	if r.Grace != 0 {
 		v.fail("rules.grace", "a grace window is not available yet", `grace = "0s", or leave it out`)
 	}
@@ -219,6 +221,7 @@ func (v *validator) apps() {
 			}
 		}
 		v.endpoint(key+".endpoint", a.Endpoint)
+		v.limit(key+".rate", a.Rate)
 		if v.required(key+".provider", a.Provider, `"apns", "fcm" or "webpush"`) {
 			v.provider(key, a)
 		}

@@ -74,8 +74,8 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	third := relay.New(relayServer{requests})
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: func() business.Policy { return business.Policy{Coalesce: a.cfg.Load().Rules.Coalesce} },
-		Now:    time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate,
+		Now: time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
 	if cfg.Store.Redis != nil {

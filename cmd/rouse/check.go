@@ -244,7 +244,7 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 		app := &cfg.Apps[i]
 		f := finding{Place: app.Provider + " " + app.Name}
 		ctx, cancel := context.WithTimeout(ctx, pushTime)
-		provider, err := provider(app, &keys)
+		provider, err := provider(app, &cfg.Push, &keys)
 		if err == nil {
 			err = provider.Check(ctx)
 		}
