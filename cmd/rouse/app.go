@@ -30,6 +30,7 @@ type app struct {
 	member   *fleet.Member // this process among those that share the store
 	gateway  *gateway.Gateway
 	workers  *push.Workers
+	apps     map[string]push.App // by name, and what is for third-party services under ""
 	link     currentLink
 	web      *web.Server // nil: no listener
 	listener net.Listener

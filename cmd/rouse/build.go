@@ -68,6 +68,9 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 
 	requests := &events.Requests{Link: &a.link}
 	third := relay.New(relayServer{requests})
+	if a.apps, err = providers(cfg, third); err != nil {
+		return nil, err
+	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
 		Policy: func() business.Policy { return business.Policy{Coalesce: a.cfg.Load().Rules.Coalesce} },
@@ -89,12 +92,8 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		}
 	}
 
-	apps, err := providers(cfg, third)
-	if err != nil {
-		return nil, err
-	}
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: apps, Logger: a.log,
+		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 
