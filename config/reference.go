@@ -74,7 +74,7 @@ var settings = []setting{
 	{Key: "app.credentials_file", Example: `"service-account.json"`,
 		Doc: "FCM: the key of the service account as the Firebase console gives it (JSON), mode 0600. Required for fcm."},
 	{Key: "app.vapid_key_file", Example: `"vapid.pem"`,
-		Doc: "Web Push: the private key that apps subscribe for (VAPID), PEM or base64url, mode 0600. To make one: `openssl ecparam -name prime256v1 -genkey -noout -out vapid.pem`. Required for webpush."},
+		Doc: "Web Push: the private key that apps subscribe for (VAPID), PEM or base64url, mode 0600. `rouse vapid vapid.pem` makes one. Required for webpush."},
 	{Key: "app.contact", Example: `"mailto:push@example.org"`,
 		Doc: "Web Push: whom a push service can write to about our messages, mailto: or https:. Required for webpush."},
 	{Key: "app.allow_private", Example: `true`, Off: true,

@@ -87,7 +87,7 @@ func TestPrivatePushServicesAreNotConnectedTo(t *testing.T) {
 	if n := len(p.webpush.Received()); n != 0 {
 		t.Errorf("the push service was asked %d times", n)
 	}
-	if p.logged("not a public address") != 1 || p.logged("allow_private") != 1 {
+	if p.logged(`reason="not a public address"`) != 1 || p.logged("allow_private = true") != 1 {
 		t.Error("the log does not say why, or not what can be done")
 	}
 }
