@@ -89,6 +89,8 @@ var settings = []setting{
 		Doc: "How long to wait whether the message is read on another device. Not available yet: only \"0s\" is taken."},
 	{Key: "web.listen", Example: `"127.0.0.1:8470"`,
 		Doc: "The address to listen on. Empty: do not listen."},
+	{Key: "web.unifiedpush", Example: `"https://up.example.org"`, Off: true,
+		Doc: "The web address under which a proxy of yours has `/push/` reach this listener. With it the users of `component.hosts` get UnifiedPush by XMPP: see docs/unifiedpush.md."},
 	{Key: "log.level", Example: `"info"`, Reload: true,
 		Doc: "The least urgent level that is logged."},
 	{Key: "log.format", Example: `"text"`,

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
@@ -32,7 +33,8 @@ type app struct {
 	workers  *push.Workers
 	apps     map[string]push.App // by name, and what is for third-party services under ""
 	link     currentLink
-	web      *web.Server // nil: no listener
+	unified  *unifiedpush.Transport // nil: not offered
+	web      *web.Server            // nil: no listener
 	listener net.Listener
 	metrics  *web.Metrics
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"rouse/business"
 	"rouse/component/events"
+	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
@@ -86,6 +88,14 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	}
 	a.gateway = gateway.New(gw)
 	decides.Store(a.gateway)
+	if cfg.Web.UnifiedPush != "" {
+		if a.unified, err = unifiedpush.New(unifiedpush.Config{
+			Service: cfg.Component.JID, Hosts: cfg.Component.Hosts, Base: cfg.Web.UnifiedPush,
+			Key: nodes.Key("unifiedpush"), Link: &a.link, Now: time.Now,
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Component != nil { // what cannot be made is known now
 		if _, err := newLink(a, cfg.Component, nil); err != nil {
 			return nil, err
@@ -101,7 +111,11 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
 			return nil, err
 		}
-		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log})
+		o := web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log}
+		if a.unified != nil {
+			o.Others = map[string]http.Handler{unifiedpush.Path: a.unified}
+		}
+		a.web = web.NewServer(o)
 	}
 	return a, nil
 }

@@ -36,6 +36,9 @@ func protocols(c *component.Component, a *app) {
 	if list := registrations(a, cfg); len(list) > 0 {
 		info.Commands = adhoc.Handle(c, a.log, list...)
 	}
+	if a.unified != nil {
+		a.unified.Handle(c)
+	}
 	if form, ok := contact.Form(contact.Addresses{Admin: cfg.Component.Contact}); ok {
 		info.Forms = []forms.Form{form}
 	}

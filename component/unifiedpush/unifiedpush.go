@@ -31,11 +31,11 @@ type Requester interface {
 
 // Config says who may have addresses, and how they begin.
 type Config struct {
-	Service string           // our JID
-	Base    string           // what addresses begin with, without a slash at the end
-	Hosts   []string         // whose users may have addresses
-	Key     [32]byte         // that tokens are sealed with
-	Link    Requester        // to the clients
+	Service string    // our JID
+	Base    string    // what addresses begin with, without a slash at the end
+	Hosts   []string  // whose users may have addresses
+	Key     [32]byte  // that tokens are sealed with
+	Link    Requester // to the clients
 	Now     func() time.Time
 }
 
