@@ -88,7 +88,8 @@ type Rules struct {
 
 // Web is the listener for pages, health and metrics.
 type Web struct {
-	Listen string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	Listen      string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	UnifiedPush string `toml:"unifiedpush"`                     // what reaches Listen from outside, without a slash at the end; empty: not offered
 }
 
 // Log is what is logged, and how.

@@ -96,7 +96,7 @@ func (f *fileChecker) private(key, path string, limit int64) []byte {
 // ourselves, since under a new one every subscription is worthless.
 func (f *fileChecker) vapidKey(key, path string) {
 	if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
-		f.fail(key, fmt.Sprintf("%s: %s", path, cause(err)), "to make one: (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out "+path+")")
+		f.fail(key, fmt.Sprintf("%s: %s", path, cause(err)), "rouse vapid "+path+" makes one")
 		return
 	}
 	f.private(key, path, maxSecret)

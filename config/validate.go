@@ -44,7 +44,25 @@ func validate(c *Config, read Errors) Errors {
 	if c.Web.Listen != "" {
 		v.hostPort("web.listen", c.Web.Listen, true)
 	}
+	v.unifiedPush()
 	return v.errs
+}
+
+// unifiedPush wants what carries a push: a listener, a link, and users.
+func (v *validator) unifiedPush() {
+	const key = "web.unifiedpush"
+	u := &v.c.Web.UnifiedPush
+	if *u == "" {
+		return
+	}
+	v.endpoint(key, *u)
+	*u = strings.TrimRight(*u, "/")
+	switch {
+	case v.c.Web.Listen == "":
+		v.fail(key, "there is no listener for it", `web.listen = "127.0.0.1:8470", and a proxy in front of it`)
+	case v.c.Component == nil || len(v.c.Component.Hosts) == 0:
+		v.fail(key, "there is nobody to offer it to", "name the domains of the users in component.hosts")
+	}
 }
 
 // fail reports the first thing that is wrong with a key.

@@ -52,7 +52,7 @@ func (p *play) pair() (b *play, redis *lab.Redis) {
 	a.romeo = a.client("romeo", "desk", lab.ClientOptions{})
 	second, err := a.second(filepath.Join(a.dir, "b"))
 	a.must(err)
-	b = &play{scene: second, t: t, ctx: a.ctx, romeo: a.romeo, nodes: a.nodes}
+	b = &play{scene: second, t: t, ctx: a.ctx, romeo: a.romeo, nodes: a.nodes, names: a.names}
 	t.Cleanup(func() { // before Redis and Prosody go
 		for _, p := range []*play{a, b} {
 			if p.rouse != nil {

@@ -107,7 +107,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	}
 	written := func() int { return g.keys(args[1]) }
 	if file, ok := strings.CutPrefix(args[1], "sqlite:"); ok {
-		written = func() int { return registrations(ts.MkAbs(file)) }
+		written = func() int { return registered(ts.MkAbs(file)) }
 	}
 	more, err := strconv.Atoi(args[2])
 	ts.Check(err)
@@ -147,7 +147,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 }
 
 // registrations counts in a file beside whoever writes it; 0: there is nothing yet.
-func registrations(file string) (n int) {
+func registered(file string) (n int) {
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
 	if err != nil {
 		return 0
