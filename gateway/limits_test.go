@@ -138,8 +138,10 @@ func TestADomainMayPublishSoMuch(t *testing.T) {
 }
 
 // observer counts what was refused.
-type observer struct{ limited atomic.Int64 }
+// observer counts what went wrong.
+type observer struct{ limited, unknown atomic.Int64 }
 
 func (o *observer) Event(session.Kind)               {}
 func (o *observer) Decision(string, session.Verdict) {}
+func (o *observer) UnknownNode()                     { o.unknown.Add(1) }
 func (o *observer) Limited()                         { o.limited.Add(1) }
