@@ -96,6 +96,9 @@ func (e *Ejabberd) ComponentAddr() string { return fmt.Sprintf("127.0.0.1:%d", e
 // Spool is the directory of ejabberd's own database.
 func (e *Ejabberd) Spool() string { return e.path("spool") }
 
+// ModulesDir is where its module_install looks for sources and puts modules.
+func (e *Ejabberd) ModulesDir() string { return e.path("modules") }
+
 // LogFile is where ejabberd logs to.
 func (e *Ejabberd) LogFile() string { return e.path("logs/ejabberd.log") }
 
@@ -112,6 +115,17 @@ func (e *Ejabberd) pickPorts() error {
 		defer release() // all stay taken until all are known, so they differ
 		*port = free
 	}
+	return e.writeConfig()
+}
+
+// Configure changes the options and writes the configuration anew. ejabberd reads
+// it when it starts, or when its command reload_config is run.
+func (e *Ejabberd) Configure(change func(*EjabberdOptions)) error {
+	change(&e.opt)
+	return e.writeConfig()
+}
+
+func (e *Ejabberd) writeConfig() error {
 	return os.WriteFile(e.path("ejabberd.yml"), []byte(e.config()), 0o600)
 }
 
@@ -159,7 +173,8 @@ func (e *Ejabberd) start(ctx context.Context) error {
 		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
 	cmd.Dir = e.opt.Dir
 	cmd.Env = append(os.Environ(), "EJABBERD_CONFIG_PATH="+e.path("ejabberd.yml"), "EJABBERD_LOG_PATH="+e.LogFile(),
-		"ERL_LIBS="+filepath.Dir(libs[0]), "ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
+		"ERL_LIBS="+filepath.Dir(libs[0]), "CONTRIB_MODULES_PATH="+e.ModulesDir(),
+		"ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
 	dieWithParent(cmd)
 	proc, err := begin(cmd, e.path("ejabberd.out"))
 	if err != nil {
