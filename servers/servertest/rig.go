@@ -170,12 +170,14 @@ func (r *Rig) WantUnread(e Element, want ...string) {
 // WaitFor tries again, 20 times a second, until it is so.
 func (r *Rig) WaitFor(what string, so func() bool) {
 	r.T.Helper()
+	ctx, cancel := context.WithTimeout(r.Ctx, time.Minute)
+	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
 		case <-tick.C:
-		case <-r.Ctx.Done():
+		case <-ctx.Done():
 			r.T.Fatalf("it never came to this: %s", what)
 		}
 	}
