@@ -53,6 +53,9 @@ func NewEjabberd(ctx context.Context, opt EjabberdOptions) (*Ejabberd, error) {
 	}
 	opt.Dir = dir
 	e := &Ejabberd{opt: opt.withDefaults()}
+	if err := CheckEjabberd(); err != nil {
+		return nil, err
+	}
 	for _, d := range []string{"spool", "logs"} {
 		if err := os.MkdirAll(e.path(d), 0o700); err != nil {
 			return nil, err
@@ -162,18 +165,15 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 // start runs the emulator as it is: without distribution it needs no epmd, and
 // without ejabberdctl no user of its own.
 func (e *Ejabberd) start(ctx context.Context) error {
-	libs, err := filepath.Glob("/usr/lib/*/ejabberd-*")
+	libs, err := ejabberdLibraries()
 	if err != nil {
 		return err
-	}
-	if len(libs) == 0 {
-		return &MissingError{[]string{"ejabberd"}}
 	}
 	cmd := exec.Command("erl", "+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"`+e.Spool()+`"`,
 		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
 	cmd.Dir = e.opt.Dir
 	cmd.Env = append(os.Environ(), "EJABBERD_CONFIG_PATH="+e.path("ejabberd.yml"), "EJABBERD_LOG_PATH="+e.LogFile(),
-		"ERL_LIBS="+filepath.Dir(libs[0]), "CONTRIB_MODULES_PATH="+e.ModulesDir(),
+		"ERL_LIBS="+libs, "CONTRIB_MODULES_PATH="+e.ModulesDir(),
 		"ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
 	dieWithParent(cmd)
 	proc, err := begin(cmd, e.path("ejabberd.out"))

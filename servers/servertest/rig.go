@@ -44,12 +44,19 @@ type Rig struct {
 // alice, bob and carol, who must have accounts.
 func NewRig(t *testing.T, ctx context.Context, s Server, clients *lab.Clients, users map[string]string) *Rig {
 	t.Helper()
+	r := NewRigWithoutModule(t, ctx, s, clients, users)
+	r.Event("bind", "user", "bob")
+	return r
+}
+
+// NewRigWithoutModule is NewRig for a server that does not report anything yet.
+func NewRigWithoutModule(t *testing.T, ctx context.Context, s Server, clients *lab.Clients, users map[string]string) *Rig {
+	t.Helper()
 	r := &Rig{T: t, Ctx: ctx, server: s, clients: clients, users: users}
 	r.F = NewFake(t, s.ComponentAddr(), s.Rouse())
 	r.F.Connect()
 	r.At = r.F.Mark()
 	r.Bob = r.Login("bob/desk", func(o *lab.ClientOptions) { o.NoSM = true })
-	r.Event("bind", "user", "bob")
 	return r
 }
 
