@@ -67,9 +67,8 @@
 //
 // rouse wants a database for itself, and needs no more than this of a user:
 //
-//	user rouse on >secret resetchannels ~{*}* -@all +hello +auth +ping +info +select
-//	  +evalsha +eval +script|load +wait +scan +time
-//	  +get +set +del +exists +expire +pexpire +hget +hset +hdel +hkeys +hvals +hgetall +hexists +hincrby
+//	user rouse on >secret resetchannels ~{*}* -@all +info +select +wait +scan +time +evalsha +eval
+//	  +get +set +del +expire +pexpire +hget +hset +hdel +hkeys +hvals +hgetall +hexists +hincrby
 //	  +zadd +zrem +zcard +zscore +zrange +zrangebyscore +rpush +lpop +lrange +lindex +ltrim
 //
 // On Redis Cluster it needs +cluster|slots and +asking too, and from Redis 7.2 on
