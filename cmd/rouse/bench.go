@@ -15,10 +15,11 @@ import (
 
 func benchCommand() command {
 	return command{
-		name: "bench", args: "wake|fleet [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
+		name: "bench", args: "wake|fleet|store [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
 		more: "wake: each wake comes in as a stanza on a real socket, is made durable, answered, sent to a stand-in for APNs and settled.\n" +
 			"fleet: users fall asleep, get a message and come back, at random; what an event costs, by how many users there are.\n" +
 			"The XMPP server and APNs are played by this process; what is measured runs in a process of its own.\n" +
+			"`rouse bench store [--redis URL] [--n N] [--repeats N] [--json]` measures decisions of the store beside a floor of as many bytes.\n" +
 			"docs/performance.md says what the figures mean.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			b := bench{again: again}
@@ -34,8 +35,11 @@ func benchCommand() command {
 				if len(args) > 0 && args[0] == measuredArg {
 					return measured(io, args[1:])
 				}
+				if len(args) > 0 && args[0] == "store" {
+					return benchStore(io, args[1:])
+				}
 				if len(args) == 0 || args[0] != "wake" && args[0] != "fleet" {
-					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, or rouse bench fleet"}
+					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, fleet or store"}
 				}
 				what := "bench " + args[0]
 				if err := fs.Parse(args[1:]); err != nil {

@@ -43,6 +43,7 @@ func checkCommand() command {
 				defer stop()
 				p := printer{out: io.out, json: *asJSON}
 				p.print(finding{Place: "config", OK: true, Text: path})
+				checkStore(ctx, &cfg.Store, &p)
 				checkLink(ctx, cfg, &p)
 				checkApps(ctx, cfg, &p)
 				return p.end()
