@@ -28,6 +28,19 @@ func openStoreFor(ctx context.Context, s *config.Store, by storeUser) (store.Sto
 }
 
 func openRedis(ctx context.Context, s *config.Store, by storeUser) (store.Store, error) {
+	o, err := redisOptions(s, by)
+	if err != nil {
+		return nil, err
+	}
+	// A typed nil would be a store.
+	db, err := redis.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func redisOptions(s *config.Store, by storeUser) (redis.Options, error) {
 	r := s.Redis
 	o := redis.Options{
 		Addrs: r.Addrs, Mode: redis.Mode(r.Mode), MasterName: r.Master, DB: r.DB, Username: r.Username, Password: r.Password.Reveal(),
@@ -37,14 +50,9 @@ func openRedis(ctx context.Context, s *config.Store, by storeUser) (store.Store,
 	if r.TLS {
 		roots, err := h2.Roots(s.CAFile)
 		if err != nil {
-			return nil, &config.Error{Key: "store.ca_file", Cause: err.Error()}
+			return o, &config.Error{Key: "store.ca_file", Cause: err.Error()}
 		}
 		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	// A typed nil would be a store.
-	db, err := redis.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return db, nil
+	return o, nil
 }
