@@ -39,9 +39,10 @@ type scene struct {
 	clients *lab.Clients
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
-	store   string   // what [store] says
-	web     string   // host:port of rouse's listener
-	program []string // how rouse is started: path and arguments before the command
+	redis   *lab.Redis // nil: the store is a file
+	store   string     // what [store] says
+	web     string     // host:port of rouse's listener
+	program []string   // how rouse is started: path and arguments before the command
 	env     []string
 	rouse   *exec.Cmd
 	ended   chan error
@@ -275,6 +276,9 @@ func (s *scene) close() error {
 	errs = append(errs, s.stop())
 	if s.server != nil {
 		errs = append(errs, s.server.Close())
+	}
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
 	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())
