@@ -28,10 +28,11 @@ func openStoreFor(ctx context.Context, s *config.Store, by storeUser) (store.Sto
 }
 
 func openRedis(ctx context.Context, s *config.Store, by storeUser) (store.Store, error) {
-	o, err := redisOptions(s, by)
+	o, err := redisOptions(s)
 	if err != nil {
 		return nil, err
 	}
+	o.Process, o.OnSetback, o.Logger = by.process, by.setback, by.log
 	// A typed nil would be a store.
 	db, err := redis.Open(ctx, o)
 	if err != nil {
@@ -40,12 +41,11 @@ func openRedis(ctx context.Context, s *config.Store, by storeUser) (store.Store,
 	return db, nil
 }
 
-func redisOptions(s *config.Store, by storeUser) (redis.Options, error) {
+func redisOptions(s *config.Store) (redis.Options, error) {
 	r := s.Redis
 	o := redis.Options{
 		Addrs: r.Addrs, Mode: redis.Mode(r.Mode), MasterName: r.Master, DB: r.DB, Username: r.Username, Password: r.Password.Reveal(),
 		Durability: redis.Durability(s.Durability), Reasons: reasonsOf(s),
-		Process: by.process, OnSetback: by.setback, Logger: by.log,
 	}
 	if r.TLS {
 		roots, err := h2.Roots(s.CAFile)

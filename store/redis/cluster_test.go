@@ -12,7 +12,10 @@ import (
 	"rouse/store/storetest"
 )
 
-type testCluster struct{ *lab.RedisCluster }
+type testCluster struct {
+	*lab.RedisCluster
+	in func(*Options) // lets a store in
+}
 
 func startCluster(t *testing.T, masters, replicasEach int, o lab.RedisOptions) testCluster {
 	t.Helper()
@@ -22,12 +25,20 @@ func startCluster(t *testing.T, masters, replicasEach int, o lab.RedisOptions) t
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return testCluster{c}
+	in := func(*Options) {}
+	if o.TLS {
+		ca := trust(t, c.CAFile())
+		in = func(o *Options) {
+			ca(o)
+			asUser(o)
+		}
+	}
+	return testCluster{c, in}
 }
 
 func (c testCluster) open(t *testing.T, change ...func(*Options)) *Store {
 	t.Helper()
-	return openAt(t, Options{Addrs: c.Addrs(), Mode: Cluster, Durability: Fast}, change...)
+	return openAt(t, Options{Addrs: c.Addrs(), Mode: Cluster, Durability: Fast}, append(change, c.in)...)
 }
 
 func (c testCluster) empty(t *testing.T, change ...func(*Options)) *Store {
@@ -55,7 +66,9 @@ func (c testCluster) errors(t *testing.T, word string) (n int) {
 }
 
 func TestCluster(t *testing.T) {
-	c := startCluster(t, 3, 0, lab.RedisOptions{})
+	o := lab.RedisOptions{TLS: true}
+	user(t, "+cluster|slots", "+asking")(&o)
+	c := startCluster(t, 3, 0, o)
 	t.Run("Store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store { return c.empty(t) }, nil)
 	})
