@@ -23,8 +23,8 @@ import (
 
 func checkCommand() command {
 	return command{
-		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: link, credentials, files",
-		more: "Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
+		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: store, link, credentials, files",
+		more: "Looks at the Redis that is the store, if one is. Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
 			"APNs and FCM to judge our credentials without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
 			"FCM gets a message that is validated only; for Web Push there is nobody to ask, so the key is tried and its public half printed. Each line says what was found, why it matters and what to change.\n" +
 			"May run beside a serving rouse.",

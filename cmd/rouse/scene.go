@@ -40,10 +40,11 @@ type scene struct {
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
 	webpush *pushtest.WebPush
-	vapid   []byte   // our key for it
-	store   string   // what [store] says
-	web     string   // host:port of rouse's listener
-	program []string // how rouse is started: path and arguments before the command
+	vapid   []byte     // our key for it
+	redis   *lab.Redis // nil: the store is a file
+	store   string     // what [store] says
+	web     string     // host:port of rouse's listener
+	program []string   // how rouse is started: path and arguments before the command
 	env     []string
 	rouse   *exec.Cmd
 	ended   chan error
@@ -297,6 +298,9 @@ func (s *scene) close() error {
 	errs = append(errs, s.stop())
 	if s.server != nil {
 		errs = append(errs, s.server.Close())
+	}
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
 	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())
