@@ -36,17 +36,14 @@ type connKey struct{}
 
 // listening says how a stand-in is reached.
 type listening struct {
-	listen  string // 127.0.0.1:0
-	streams int    // requests at once on one connection; 1000
-	host    string // another name for the certificate than 127.0.0.1
-	http1   bool   // HTTP/1.1 alone
+	listen  string             // 127.0.0.1:0
+	streams int                // requests at once on one connection; 1000
+	host    string             // another name for the certificate than 127.0.0.1
+	http1   bool               // HTTP/1.1 alone
+	ask     tls.ClientAuthType // for a certificate of the client
 }
 
-func serve(listen string, streams int, h http.Handler) (*server, error) {
-	return serveAs(listening{listen: listen, streams: streams}, h)
-}
-
-func serveAs(l listening, h http.Handler) (*server, error) {
+func serve(l listening, h http.Handler) (*server, error) {
 	s := &server{stop: make(chan struct{}), served: make(chan error, 1)}
 	var err error
 	if s.ca, s.caKey, err = authority(); err != nil {
@@ -82,7 +79,7 @@ func serveAs(l listening, h http.Handler) (*server, error) {
 		TLSConfig: &tls.Config{
 			MinVersion:   tls.VersionTLS12,
 			Certificates: []tls.Certificate{leaf},
-			ClientAuth:   tls.VerifyClientCertIfGiven,
+			ClientAuth:   l.ask,
 			ClientCAs:    clients,
 		},
 		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: l.streams},
@@ -112,7 +109,7 @@ func (s *server) Close() error {
 }
 
 // issue makes a certificate of this authority.
-func (s *server) issue(name string, use x509.ExtKeyUsage) (tls.Certificate, error) {
+func (s *server) issue(name string, use x509.ExtKeyUsage, change ...func(*x509.Certificate)) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -124,6 +121,9 @@ func (s *server) issue(name string, use x509.ExtKeyUsage) (tls.Certificate, erro
 		t.IPAddresses, t.DNSNames = []net.IP{ip}, []string{"localhost"}
 	} else if use == x509.ExtKeyUsageServerAuth {
 		t.DNSNames = []string{name}
+	}
+	for _, c := range change {
+		c(t)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, s.ca, &key.PublicKey, s.caKey)
 	if err != nil {

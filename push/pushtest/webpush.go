@@ -63,7 +63,7 @@ func NewWebPush(opts WebPushOptions) (*WebPush, error) {
 		host, _, _ = net.SplitHostPort(opts.Listen)
 	}
 	var err error
-	if w.server, err = serveAs(listening{listen: opts.Listen, host: host, http1: opts.HTTP1}, w); err != nil {
+	if w.server, err = serve(listening{listen: opts.Listen, host: host, http1: opts.HTTP1}, w); err != nil {
 		return nil, err
 	}
 	w.origin = w.URL()
