@@ -33,7 +33,7 @@ func protocols(c *component.Component, a *app) {
 	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(publisher{a.gateway}), pubsub.NSPush)
 
 	info := disco.Info{Identity: disco.Push("rouse")}
-	if list := registrations(a, cfg); len(list) > 0 {
+	if list := registering(a, cfg); len(list) > 0 {
 		info.Commands = adhoc.Handle(c, a.log, list...)
 	}
 	if a.unified != nil {
@@ -45,8 +45,8 @@ func protocols(c *component.Component, a *app) {
 	disco.Handle(c, info)
 }
 
-// registrations are the commands by which devices register.
-func registrations(a *app, cfg *config.Config) []adhoc.Command {
+// registering are the commands by which devices register.
+func registering(a *app, cfg *config.Config) []adhoc.Command {
 	list := p2.Commands(registrar{a}, cfg.Component.JID, served(cfg)...)
 	if s, ok := subscribers(a, cfg); ok {
 		list = append(list, subscription.Command(s, cfg.Component.JID))

@@ -27,7 +27,7 @@ func TestUnifiedPushByXMPP(t *testing.T) {
 
 	phone := p.client("juliet", "phone", lab.ClientOptions{})
 	const application, instance = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
-	answer, err := phone.IQ(p.ctx, p.prosody.Rouse().JID, "set",
+	answer, err := phone.IQ(p.ctx, p.server.Rouse().JID, "set",
 		"<register xmlns='"+unifiedpush.NS+"' application='"+application+"' instance='"+instance+"'/>")
 	p.must(err)
 	var iq struct {

@@ -46,7 +46,7 @@ func TestSubscriptionsThatWillNotDo(t *testing.T) {
 		"a user in the name":  {func(s *lab.Subscription) { s.Endpoint = "https://a:b@push.example.net/" }, "the endpoint has a user or a fragment"},
 		"a number for a name": {func(s *lab.Subscription) { s.Endpoint = "https://2130706433/" }, "no host and port that could be connected to"},
 	} {
-		_, err := c.Subscribe(p.ctx, p.prosody.Rouse().JID, "browser", func(string) lab.Subscription {
+		_, err := c.Subscribe(p.ctx, p.server.Rouse().JID, "browser", func(string) lab.Subscription {
 			s := lab.Subscription{Endpoint: good[0], P256DH: good[1], Auth: good[2]}
 			tt.change(&s)
 			return s
@@ -71,7 +71,7 @@ func TestPrivatePushServicesAreNotConnectedTo(t *testing.T) {
 	p.romeo = p.client("romeo", "desk", lab.ClientOptions{})
 
 	browser := p.client("juliet", "browser", lab.ClientOptions{})
-	r, err := browser.Subscribe(p.ctx, p.prosody.Rouse().JID, "browser", func(vapid string) lab.Subscription {
+	r, err := browser.Subscribe(p.ctx, p.server.Rouse().JID, "browser", func(vapid string) lab.Subscription {
 		s := strings.Fields(strings.Replace(p.webpush.Subscribe("browser", vapid), "127.0.0.1", "localhost", 1))
 		return lab.Subscription{Endpoint: s[0], P256DH: s[1], Auth: s[2]}
 	})
@@ -100,7 +100,7 @@ func TestAKeyThatIsNotOurs(t *testing.T) {
 	p.must(err)
 	s := strings.Fields(p.webpush.Subscribe("browser", other))
 	c := p.client("juliet", "browser", lab.ClientOptions{})
-	answer, err := c.IQ(p.ctx, p.prosody.Rouse().JID, "set", `<command xmlns='http://jabber.org/protocol/commands' node='`+subscription.Node+`' action='execute'>`+
+	answer, err := c.IQ(p.ctx, p.server.Rouse().JID, "set", `<command xmlns='http://jabber.org/protocol/commands' node='`+subscription.Node+`' action='execute'>`+
 		`<x xmlns='jabber:x:data' type='submit'><field var='vapid'><value>`+other+`</value></field><field var='endpoint'><value>`+s[0]+`</value></field>`+
 		`<field var='p256dh'><value>`+s[1]+`</value></field><field var='auth'><value>`+s[2]+`</value></field><field var='device-id'><value>d</value></field></x></command>`)
 	p.must(err)

@@ -63,7 +63,7 @@ func New(opts Options) (*Provider, error) {
 		return nil, errors.New("there is no VAPID key")
 	}
 	if !strings.HasPrefix(opts.Contact, "mailto:") && !strings.HasPrefix(opts.Contact, "https:") {
-		return nil, errors.New("contact is neither mailto: nor https:")
+		return nil, errors.New("contact is not an address of mailto: or https: that could be written to")
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
