@@ -71,7 +71,7 @@ const (
 	askFor      = 30 * time.Second // a picture that did not begin is asked again
 	pictureTime = 15 * time.Minute // that a picture may take
 	sweepers    = 64               // accounts that are swept side by side
-	cached      = 20_000           // owners, and registrations
+	cached      = 100_000          // owners, and registrations
 	fresh       = 30 * time.Second // a registration is taken from memory while others may bury it
 )
 

@@ -31,6 +31,7 @@ func benchCommand() command {
 			fs.BoolVar(&b.json, "json", false, "one JSON object for each path")
 			fs.StringVar(&b.profile, "profile", "", "write CPU and allocation profiles of the last runs into `DIR`")
 			users := fs.String("users", "1000,10000,100000", "fleet: so many users, `N,N,…`")
+			redis := fs.String("redis", "", "fleet, store: `URL` of an empty Redis to measure, in place of SQLite")
 			return func(io stdio, args []string) error {
 				if len(args) > 0 && args[0] == measuredArg {
 					return measured(io, args[1:])
@@ -56,11 +57,11 @@ func benchCommand() command {
 				if args[0] == "wake" {
 					return b.wake(ctx, io)
 				}
-				crowd := fleetBench{bench: b}
-				if err := crowd.users(*users); err != nil {
+				fb := fleetBench{bench: b, redis: *redis}
+				if err := fb.users(*users); err != nil {
 					return err
 				}
-				return crowd.run(ctx, io)
+				return fb.run(ctx, io)
 			}
 		},
 	}
