@@ -37,12 +37,8 @@ func (b *storeBench) redis(ctx context.Context) (*storeSubject, error) {
 	if err != nil {
 		return nil, err
 	}
-	for item, err := range st.Items(ctx) {
-		if err != nil {
-			return nil, errors.Join(err, st.Close())
-		}
-		what := item.Owner.Key + item.Registration.Node + item.Reporter.Host + item.Name
-		return nil, errors.Join(usage{text: fmt.Sprintf("bench store: %s is in use, it has %s", s.Name, what), hint: "name an empty database, like redis://127.0.0.1:6379/9"}, st.Close())
+	if err := unused(ctx, st, s.Name); err != nil {
+		return nil, errors.Join(err, st.Close())
 	}
 	c := goredis.NewClient(&goredis.Options{Addr: o.Addrs[0], DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLS,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1})
@@ -55,6 +51,18 @@ func (b *storeBench) redis(ctx context.Context) (*storeSubject, error) {
 		return nil, errors.Join(err, subject.close(ctx))
 	}
 	return subject, nil
+}
+
+// unused wants a store with nothing in it.
+func unused(ctx context.Context, st store.Store, name string) error {
+	for item, err := range st.Items(ctx) {
+		if err != nil {
+			return err
+		}
+		what := item.Owner.Key + item.Registration.Node + item.Reporter.Host + item.Name
+		return usage{text: fmt.Sprintf("bench store: %s is in use, it has %s", name, what), hint: "name an empty database, like redis://127.0.0.1:6379/9"}
+	}
+	return nil
 }
 
 // forgetBench takes the bench's accounts out again.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -65,11 +66,27 @@ func (c testCluster) errors(t *testing.T, word string) (n int) {
 	return n
 }
 
+// fewer has package rapid try a tenth of what it would.
+func fewer(t *testing.T) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	was := checks.Value.String()
+	if err := checks.Value.Set("10"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := checks.Value.Set(was); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestCluster(t *testing.T) {
 	o := lab.RedisOptions{TLS: true}
 	user(t, "+cluster|slots", "+asking")(&o)
 	c := startCluster(t, 3, 0, o)
 	t.Run("Store", func(t *testing.T) {
+		fewer(t) // TestStore does all of it; here is what a cluster adds
 		storetest.Run(t, func(t *testing.T) store.Store { return c.empty(t) }, nil)
 	})
 	t.Run("Shared", func(t *testing.T) {
