@@ -14,6 +14,7 @@ type Config struct {
 	Component *Component `toml:"component"` // nil: no link to an XMPP server
 	Store     Store      `toml:"store"`
 	Apps      []App      `toml:"app"`
+	Push      Push       `toml:"push"`
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`
@@ -34,10 +35,12 @@ type Component struct {
 // App is one app of one provider in one environment.
 type App struct {
 	Name     string `toml:"name"`
-	Provider string `toml:"provider" enum:"apns,fcm"`
+	Provider string `toml:"provider" enum:"apns,fcm,webpush"`
 	Default  bool   `toml:"default"`
 	Endpoint string `toml:"endpoint"` // empty: the provider's own
 	CAFile   string `toml:"ca_file,path"`
+	Rate     int    `toml:"rate"` // wakes in a second; 0: no limit
+	Profile  string `toml:"profile" enum:"conversations,monal,siskin,snikket,mongoose,plain" default:"conversations"`
 
 	// APNs
 	Topic           string `toml:"topic"`
@@ -52,12 +55,18 @@ type App struct {
 
 	// FCM
 	CredentialsFile string `toml:"credentials_file,path"`
+
+	// Web Push
+	VAPIDKeyFile string `toml:"vapid_key_file,path"`
+	Contact      string `toml:"contact"` // mailto: or https:
+	AllowPrivate bool   `toml:"allow_private"`
 }
 
 // The providers an App can name.
 const (
-	APNs = "apns"
-	FCM  = "fcm"
+	APNs    = "apns"
+	FCM     = "fcm"
+	WebPush = "webpush"
 )
 
 // The environments of APNs.
@@ -70,11 +79,17 @@ const (
 type Rules struct {
 	Coalesce time.Duration `toml:"coalesce" default:"5s"`
 	Grace    time.Duration `toml:"grace" default:"0s"`
+
+	Silents     int `toml:"silent_per_hour" default:"3"`
+	Calls       int `toml:"calls_per_minute" default:"10"`
+	SenderRate  int `toml:"sender_rate" default:"50"`
+	SenderBurst int `toml:"sender_burst" default:"500"`
 }
 
 // Web is the listener for pages, health and metrics.
 type Web struct {
-	Listen string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	Listen      string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	UnifiedPush string `toml:"unifiedpush"`                     // what reaches Listen from outside, without a slash at the end; empty: not offered
 }
 
 // Log is what is logged, and how.

@@ -31,7 +31,7 @@ hosts       = [%s]
 [store]
 url = "sqlite:%s"
 
-# An app of your own (docs/apns.md, docs/fcm.md). Other people's apps need nothing here.
+# An app of your own (docs/apns.md, docs/fcm.md, docs/webpush.md). Other people's apps need nothing here.
 #
 # [[app]]
 # name             = "chat-android"

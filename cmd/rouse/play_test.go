@@ -26,11 +26,12 @@ type play struct {
 	ctx   context.Context
 	romeo *lab.Client
 	nodes map[string]lab.Registration
-	past  int // wakes that were decided by a rouse that is not there any more
+	names map[string]string // of devices, by their subscription
+	past  int               // wakes that were decided by a rouse that is not there any more
 }
 
-// patience is how long anything on a stage may take.
-const patience = 60 * time.Second
+// patience is how long a play may take on a busy machine.
+const patience = 3 * time.Minute
 
 // begin sets a scene: juliet's devices come with login, romeo is at his desk.
 func begin(t *testing.T, o lab.Options) *play {
@@ -44,29 +45,40 @@ func begin(t *testing.T, o lab.Options) *play {
 // prepare is begin without rouse and without romeo.
 func prepare(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	t.Parallel() // each has a Prosody and ports of its own, and mostly waits
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	o.Users = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+	o.Users = people
 	if o.Host == "" {
 		o.Host = "example.test"
 	}
+	return prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
+		return newScene(ctx, dir, program, env, o)
+	})
+}
+
+// people have accounts.
+var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+
+// prepareOn is prepare with a scene to choose.
+func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {
+	t.Helper()
+	t.Parallel() // each has a server and ports of its own, and mostly waits
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, o)
+	s, err := build(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"})
 	if err != nil {
 		cancel()
 		t.Fatal(err)
 	}
-	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}}
+	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}, names: map[string]string{}}
 	t.Cleanup(func() {
 		cancel()
 		if err := s.close(); err != nil {
 			t.Errorf("at the end: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("Prosody:\n%s\nrouse:\n%s", s.prosody.LogTail(60), s.logTail(80))
+			t.Logf("the server:\n%s\nrouse:\n%s", s.server.LogTail(60), s.logTail(80))
 		}
 	})
 	return p
@@ -82,7 +94,7 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.prosody.Host()+"/"+resource, "pw", p.prosody.ClientAddr()
+	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", p.server.ClientAddr()
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
@@ -96,7 +108,7 @@ func (p *play) device(name string) *lab.Client {
 	return c
 }
 
-// deviceOf is device with a provider to choose: "fcm" or "apns".
+// deviceOf is device with a provider to choose: "fcm", "apns" or "webpush".
 func (p *play) deviceOf(provider, name string) *lab.Client {
 	p.t.Helper()
 	c := p.client("juliet", name, lab.ClientOptions{})
@@ -111,20 +123,35 @@ func (p *play) enable(c *lab.Client, name string) {
 
 func (p *play) enableBy(provider string, c *lab.Client, name string) {
 	p.t.Helper()
-	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, provider, tokenOf(provider, name), name)
-	p.must(err)
+	r := p.register(provider, c, name, name)
 	n := p.events("enable")
 	p.must(c.EnablePush(p.ctx, r))
-	p.nodes[name] = r
 	p.saw("enable", n+1)
 }
 
-// tokenOf gives the token of a device.
-func tokenOf(provider, name string) string {
-	if provider == "apns" {
-		return pushtest.APNsToken(name)
+// register registers a device, with a token that gets a name of its own.
+func (p *play) register(provider string, c *lab.Client, token, device string) lab.Registration {
+	p.t.Helper()
+	service := p.server.Rouse().JID
+	var r lab.Registration
+	var err error
+	if provider == "webpush" {
+		r, err = c.Subscribe(p.ctx, service, device, func(vapid string) lab.Subscription {
+			text := p.webpush.Subscribe(token, vapid)
+			p.names[text] = token
+			parts := strings.Fields(text)
+			return lab.Subscription{Endpoint: parts[0], P256DH: parts[1], Auth: parts[2]}
+		})
+	} else {
+		text := pushtest.FCMToken(token)
+		if provider == "apns" {
+			text = pushtest.APNsToken(token)
+		}
+		r, err = c.Register(p.ctx, service, provider, text, device)
 	}
-	return pushtest.FCMToken(name)
+	p.must(err)
+	p.nodes[token] = r
+	return r
 }
 
 // kills ends rouse as a crash would.
@@ -145,7 +172,7 @@ func (p *play) starts() {
 func (p *play) sends(stanza string) {
 	p.t.Helper()
 	p.must(p.romeo.Send(p.ctx, stanza))
-	_, err := p.romeo.IQ(p.ctx, p.prosody.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
+	_, err := p.romeo.IQ(p.ctx, p.server.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
 	p.must(err)
 }
 
@@ -181,7 +208,7 @@ func (p *play) says(stanza string) {
 // chat is says with a chat message to juliet.
 func (p *play) chat(id string) {
 	p.t.Helper()
-	p.says(lab.Chat("juliet@"+p.prosody.Host(), id, "body of "+id))
+	p.says(lab.Chat("juliet@"+p.server.Host(), id, "body of "+id))
 }
 
 // settle returns when everything that romeo's stanzas led to has been decided:
@@ -279,12 +306,12 @@ func (p *play) owed() int {
 
 // woken names the devices that were woken, one name for each wake, sorted.
 func (p *play) woken() []string {
-	names := map[string]string{}
+	names := maps.Clone(p.names)
 	for name := range p.nodes {
 		names[pushtest.FCMToken(name)], names[pushtest.APNsToken(name)] = name, name
 	}
 	var list []string
-	for _, w := range slices.Concat(p.fcm.Delivered(), p.apns.Delivered()) {
+	for _, w := range p.wakes() {
 		name := names[w.Token]
 		if name == "" {
 			name = "stranger"
@@ -293,6 +320,13 @@ func (p *play) woken() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// wakes are those that the stand-ins took, in order.
+func (p *play) wakes() []pushtest.Received {
+	all := slices.Concat(p.fcm.Delivered(), p.apns.Delivered(), p.webpush.Delivered())
+	slices.SortStableFunc(all, func(a, b pushtest.Received) int { return a.At.Compare(b.At) })
+	return all
 }
 
 // wants waits until exactly these devices were woken, one name for each wake
@@ -329,7 +363,7 @@ func (p *play) told() []string {
 // last is the newest wake that was delivered.
 func (p *play) last() pushtest.Received {
 	p.t.Helper()
-	all := p.fcm.Delivered()
+	all := p.wakes()
 	if len(all) == 0 {
 		p.t.Fatal("nobody was woken")
 	}

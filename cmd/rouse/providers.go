@@ -9,7 +9,9 @@ import (
 	"rouse/push/apns"
 	"rouse/push/fcm"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/push/relay"
+	"rouse/push/webpush"
 )
 
 // relayKind is the kind of provider that has servers publish to third parties.
@@ -21,14 +23,18 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 	var keys apns.Keys
 	var errs config.Errors
 	for i := range cfg.Apps {
-		p, err := provider(&cfg.Apps[i], &keys)
+		p, err := provider(&cfg.Apps[i], &cfg.Push, &keys)
 		if err != nil {
 			errs = append(errs, &config.Error{
 				File: cfg.Place(fmt.Sprintf("app[%d]", i)), Key: "app " + cfg.Apps[i].Name, Cause: err.Error(),
 			})
 			continue
 		}
-		apps[cfg.Apps[i].Name] = push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p, Rate: cfg.Apps[i].Rate}
+		if app.Kind == config.WebPush {
+			app.Timeout = webpush.Timeout
+		}
+		apps[cfg.Apps[i].Name] = app
 	}
 	if third != nil {
 		apps[""] = push.App{Kind: relayKind, Provider: third, Timeout: relay.Timeout, PerService: true}
@@ -39,19 +45,39 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 	return apps, nil
 }
 
-func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
+func provider(a *config.App, way *config.Push, keys *apns.Keys) (push.Provider, error) {
 	roots, err := h2.Roots(a.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	if a.Provider == config.FCM {
+	switch a.Provider {
+	case config.WebPush:
+		text, err := os.ReadFile(a.VAPIDKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		key, err := webpush.ParseKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("vapid_key_file: %w", err)
+		}
+		return webpush.New(webpush.Options{Key: key, Contact: a.Contact, AllowPrivate: a.AllowPrivate, Roots: roots})
+	case config.FCM:
 		credentials, err := os.ReadFile(a.CredentialsFile)
 		if err != nil {
 			return nil, err
 		}
-		return fcm.New(fcm.Options{Credentials: credentials, Endpoint: a.Endpoint, Roots: roots})
+		parses, err := profile.Google(a.Profile)
+		if err != nil {
+			return nil, err
+		}
+		return fcm.New(fcm.Options{Credentials: credentials, Endpoint: a.Endpoint, Roots: roots, Proxy: way.ProxyURL(), Profile: parses})
 	}
-	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Roots: roots}
+	parses, err := profile.Apple(a.Profile)
+	if err != nil {
+		return nil, err
+	}
+	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Roots: roots,
+		Proxy: way.ProxyURL(), Profile: parses}
 	if a.CertificateFile != "" {
 		content, err := os.ReadFile(a.CertificateFile)
 		if err != nil {

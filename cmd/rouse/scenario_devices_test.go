@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"rouse/push/pushtest"
 	"rouse/servers/lab"
 )
 
@@ -14,10 +13,7 @@ import (
 func TestTheFirstPicture(t *testing.T) {
 	p := begin(t, lab.Options{NoModule: true, HostLua: `rouse_component = "push.example.test"`})
 	phone := p.client("juliet", "phone", lab.ClientOptions{})
-	r, err := phone.Register(p.ctx, p.prosody.Rouse().JID, "fcm", pushtest.FCMToken("phone"), "phone")
-	p.must(err)
-	p.must(phone.EnablePush(p.ctx, r))
-	p.nodes["phone"] = r
+	p.must(phone.EnablePush(p.ctx, p.register("fcm", phone, "phone", "phone")))
 	p.kills() // so that nothing comes of Prosody's own publish
 	p.must(phone.Drop(p.ctx))
 	p.sends(lab.Chat(juliet, "m1", "body of m1"))

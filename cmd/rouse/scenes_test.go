@@ -17,7 +17,7 @@ import (
 // a story of one line for each thing that happens or has to be so:
 //
 //	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s rooms
-//	DEVICE comes [by apns] [with carbons]   juliet logs in there, registers and enables push
+//	DEVICE comes [by apns|by webpush] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
 //	DEVICE leaves                      logs out
@@ -242,10 +242,12 @@ func (d *drama) deviceDoes(name, what string) error {
 
 func (d *drama) comes(name, how string) error {
 	provider, o := "fcm", lab.ClientOptions{}
-	if how, o.Carbons = strings.CutSuffix(how, " with carbons"); how == " by apns" {
-		provider = "apns"
-	} else if how != "" {
-		return fmt.Errorf("comes by apns, with carbons, or just comes")
+	switch how, o.Carbons = strings.CutSuffix(how, " with carbons"); how {
+	case "":
+	case " by apns", " by webpush":
+		provider = strings.TrimPrefix(how, " by ")
+	default:
+		return fmt.Errorf("comes by apns, by webpush, with carbons, or just comes")
 	}
 	c := d.client("juliet", name, o)
 	d.enableBy(provider, c, name)

@@ -234,14 +234,18 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.time(e.Woken)
 	l.value(e.WokenAs == 0, func(b []byte) []byte { return appendString(b, e.WokenAs.String()) })
 	l.string(e.Dead)
+	l.times(e.Calls)
+	l.times(e.Silents)
 	return l.close()
 }
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, touched, woken int64
-	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead); err != nil {
+	var calls, silents []int64
+	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
 		return err
 	}
+	e.Calls, e.Silents = moments(calls), moments(silents)
 	e.Enabled, e.Touched, e.Woken = moment(enabled), moment(touched), moment(woken)
 	return nil
 }

@@ -76,6 +76,7 @@ hooks() ->
 
 global_hooks() ->
     [{filter_packet, mod_rouse_push, filter, 90},
+     {route_registered, mod_rouse_link, route_up, 40},
      {route_registered, mod_rouse_queue, route_up, 50},
      {route_unregistered, mod_rouse_queue, route_down, 50}].
 
