@@ -88,7 +88,7 @@ Then:
 `
 
 const ejabberdText = `
-In ejabberd.yml, with mod_rouse (servers/ejabberd) installed:
+In ejabberd.yml, with mod_rouse (servers/ejabberd) installed as docs/servers.md says:
 
     listen:
       -
@@ -108,7 +108,8 @@ In ejabberd.yml, with mod_rouse (servers/ejabberd) installed:
       mod_stream_mgmt: {}
       mod_client_state: {}
       mod_carboncopy: {}
-      mod_mam: {}
+      mod_mam:
+        default: always
       mod_offline: {}
       mod_rouse:
         component: "{{.Service}}"
