@@ -38,7 +38,8 @@ type Server interface {
 type Observer interface {
 	Event(kind session.Kind)
 	Decision(rule string, v session.Verdict)
-	Limited() // a publish was refused: its sender's rate
+	Limited()     // a publish was refused: its sender's rate
+	UnknownNode() // a node that was issued here is not in the store
 }
 
 // Config is what a Gateway needs. All fields but Observer and what is nil
@@ -92,6 +93,7 @@ type Gateway struct {
 	due    chan struct{}          // something may have become due
 	back   chan struct{}          // the store may have gone back in time
 	linked atomic.Bool
+	losses losses
 }
 
 // New makes a Gateway. It does nothing yet.

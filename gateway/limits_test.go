@@ -143,3 +143,4 @@ type observer struct{ limited atomic.Int64 }
 func (o *observer) Event(session.Kind)               {}
 func (o *observer) Decision(string, session.Verdict) {}
 func (o *observer) Limited()                         { o.limited.Add(1) }
+func (o *observer) UnknownNode()                     {}

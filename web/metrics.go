@@ -39,6 +39,7 @@ type Metrics struct {
 	connected prometheus.Gauge
 	events    map[session.Kind]prometheus.Counter
 	decisions map[decision]prometheus.Counter
+	unknown   prometheus.Counter
 	wakesVec  *prometheus.CounterVec
 	wakes     atomic.Pointer[map[wake]prometheus.Counter] // replaced when the apps change
 	limited   prometheus.Counter
@@ -79,6 +80,9 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rouse_decisions_total",
 		Help: "Decisions about an endpoint or an account, by the rule that spoke and what it said."}, []string{"rule", "verdict"})
+	m.unknown = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "rouse_unknown_nodes_total",
+		Help: "Times that a node which was issued here was not in the store: it was lost, or is an older copy."})
 	m.wakesVec = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rouse_wakes_total",
 		Help: "Tries to deliver a wake, by provider, app and what came of it."}, []string{"provider", "app", "outcome"})
@@ -98,7 +102,7 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 		Help:        "Always 1; the label says which version runs.",
 		ConstLabels: prometheus.Labels{"version": l.Version}})
 	build.Set(1)
-	registry.MustRegister(m.connected, events, decisions, m.wakesVec, m.limited, m.latency, storeSeconds, build,
+	registry.MustRegister(m.connected, events, decisions, m.unknown, m.wakesVec, m.limited, m.latency, storeSeconds, build,
 		newCountCollector(m.counts, l.Providers),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -178,6 +182,9 @@ func (m *Metrics) Decision(rule string, v session.Verdict) {
 
 // Limited counts a publish that was refused for its domain's rate.
 func (m *Metrics) Limited() { m.limited.Inc() }
+
+// UnknownNode counts a node of ours that the store does not know.
+func (m *Metrics) UnknownNode() { m.unknown.Inc() }
 
 // Wake counts one try to deliver a wake.
 func (m *Metrics) Wake(provider, app, outcome string) {
