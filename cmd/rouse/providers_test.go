@@ -18,6 +18,18 @@ import (
 // provided makes the providers of a configuration, as serve does.
 func provided(t *testing.T, dir, text string) (map[string]push.App, error) {
 	t.Helper()
+	apps, err := providers(configOf(t, dir, text), nil)
+	t.Cleanup(func() {
+		for _, a := range apps {
+			a.Provider.(interface{ Close() error }).Close()
+		}
+	})
+	return apps, err
+}
+
+// configOf writes a configuration into a directory and reads it.
+func configOf(t *testing.T, dir, text string) *config.Config {
+	t.Helper()
 	file := filepath.Join(dir, "rouse.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -26,13 +38,7 @@ func provided(t *testing.T, dir, text string) (map[string]push.App, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps, err := providers(cfg, nil)
-	t.Cleanup(func() {
-		for _, a := range apps {
-			a.Provider.(interface{ Close() error }).Close()
-		}
-	})
-	return apps, err
+	return cfg
 }
 
 // wakes has an app send one wake.

@@ -110,6 +110,12 @@ func (p *Provider) Close() error {
 	return nil
 }
 
+// Expires says until when the certificate is good; zero: there is none.
+func (p *Provider) Expires() time.Time { return p.expires }
+
+// Clock is that of h2.Transport.
+func (p *Provider) Clock() (ahead time.Duration, told bool) { return p.transport.Clock() }
+
 // Send makes one try. Only where Apple found the provider token too old, and there
 // is a newer one by now, the push is repeated, once.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
