@@ -136,3 +136,16 @@ func TestProfilesOfTheConfiguration(t *testing.T) {
 		t.Errorf("%s\nwant %s", text.String(), want)
 	}
 }
+
+// TestTheOtherEnvironmentOfTheConfiguration: a token is tried there too.
+func TestTheOtherEnvironmentOfTheConfiguration(t *testing.T) {
+	a, dir := applePlace(t, pushtest.APNsOptions{})
+	apps, err := provided(t, dir, appleApp+"endpoint = \""+a.URL()+"\"\nother_endpoint = \""+strings.Replace(a.URL(), "127.0.0.1", "localhost", 1)+"\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Queue(pushtest.Reply{Status: 400, Reason: "BadDeviceToken"})
+	if r := wakes(t, apps["chat-ios"], appleToken); r.Outcome != push.Delivered || len(a.Received()) != 2 {
+		t.Errorf("%+v", r)
+	}
+}
