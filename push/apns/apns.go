@@ -107,9 +107,9 @@ func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Close ends the connection, and pushes under way with it.
 func (p *Provider) Close() error {
-	p.home.transport.Close()
+	p.home.close()
 	if p.other != nil {
-		p.other.transport.Close()
+		p.other.close()
 	}
 	return nil
 }

@@ -21,11 +21,19 @@ const Nowhere = "none"
 type place struct {
 	client    *apns2.Client
 	transport *h2.Transport
+	close     func()
 }
 
 func newPlace(host string, opts Options, cfg h2.Config) *place {
-	t := h2.New(cfg)
-	return &place{transport: t, client: &apns2.Client{
+	var t *h2.Transport
+	var end func()
+	if opts.Key != nil {
+		t, end = opts.Key.transport(host, cfg)
+	} else {
+		t = h2.New(cfg)
+		end = t.Close
+	}
+	return &place{transport: t, close: sync.OnceFunc(end), client: &apns2.Client{
 		Host: host, Certificate: opts.Certificate,
 		HTTPClient: &http.Client{Transport: bearing{t, opts.Key}}, // its deadline is that of the context
 	}}
