@@ -256,6 +256,10 @@ func (v *validator) provider(key string, a *App) {
 }
 
 func (v *validator) webPush(key string, a *App) {
+	a.Profile = ""
+	if v.has(key + ".profile") {
+		v.fail(key+".profile", "does nothing for webpush", "take it out: these apps get account and count")
+	}
 	if a.Endpoint != "" {
 		v.fail(key+".endpoint", "does nothing for webpush", "take it out: each subscription has an endpoint of its own")
 	}
