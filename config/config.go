@@ -52,6 +52,7 @@ type App struct {
 	PasswordFile    string `toml:"password_file,path"`
 	Password        Secret `toml:"-"` // what PasswordFile holds
 	VoIP            bool   `toml:"voip"`
+	OtherEndpoint   string `toml:"other_endpoint"` // of the other environment; empty: Apple's, or none with an Endpoint
 
 	// FCM
 	CredentialsFile string `toml:"credentials_file,path"`

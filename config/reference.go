@@ -72,6 +72,8 @@ var settings = []setting{
 		Doc: "APNs: the file with the password of `certificate_file`, mode 0600."},
 	{Key: "app.voip", Example: `true`, Off: true,
 		Doc: "APNs: calls go out as VoIP pushes. The app has to show them with CallKit, or iOS stops delivering them."},
+	{Key: "app.other_endpoint", Example: `"none"`, Off: true,
+		Doc: "APNs: where a token is tried, once, that `environment` does not know. Empty means Apple's other environment, and nowhere where `endpoint` is set; `none` means nowhere. A key or certificate that is not let in there is not tried again."},
 	{Key: "app.credentials_file", Example: `"service-account.json"`,
 		Doc: "FCM: the key of the service account as the Firebase console gives it (JSON), mode 0600. Required for fcm."},
 	{Key: "app.vapid_key_file", Example: `"vapid.pem"`,

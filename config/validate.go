@@ -248,7 +248,7 @@ func (v *validator) apps() {
 
 // ofProvider lists the keys that only one provider has.
 var ofProvider = map[string][]string{
-	APNs:    {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip"},
+	APNs:    {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip", "other_endpoint"},
 	FCM:     {"credentials_file"},
 	WebPush: {"vapid_key_file", "contact", "allow_private"},
 }
@@ -274,6 +274,10 @@ func (v *validator) provider(key string, a *App) {
 }
 
 func (v *validator) webPush(key string, a *App) {
+	a.Profile = ""
+	if v.has(key + ".profile") {
+		v.fail(key+".profile", "does nothing for webpush", "take it out: these apps get account and count")
+	}
 	if a.Endpoint != "" {
 		v.fail(key+".endpoint", "does nothing for webpush", "take it out: each subscription has an endpoint of its own")
 	}
@@ -310,6 +314,9 @@ var tenCharacters = regexp.MustCompile(`^[A-Z0-9]{10}$`)
 
 func (v *validator) apns(key string, a *App) {
 	v.required(key+".topic", a.Topic, "the bundle ID of the app")
+	if a.OtherEndpoint != "none" {
+		v.endpoint(key+".other_endpoint", a.OtherEndpoint)
+	}
 	token := v.has(key+".key_file") || v.has(key+".key_id") || v.has(key+".team_id")
 	switch cert := v.has(key + ".certificate_file"); {
 	case token && cert:

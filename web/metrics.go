@@ -172,6 +172,17 @@ func (m *Metrics) Fleet(held func() bool, processes func() int) {
 		}, func() float64 { return float64(processes()) }))
 }
 
+// Certificates has metrics tell when those of the apps end. To be called once.
+func (m *Metrics) Certificates(ends map[string]time.Time) {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "rouse_certificate_expires_timestamp_seconds",
+		Help: "When the certificate of an app ends, in seconds since 1970; apps without one have none."}, []string{"app"})
+	for app, end := range ends {
+		gauge.WithLabelValues(app).Set(float64(end.Unix()))
+	}
+	m.registry.MustRegister(gauge)
+}
+
 // Event counts an event that was taken.
 func (m *Metrics) Event(kind session.Kind) { known(m.events, kind, other).Inc() }
 

@@ -106,6 +106,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		}
 	}
 
+	a.watchCertificates(a.apps)
 	a.workers = push.NewWorkers(push.WorkersConfig{
 		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },

@@ -241,6 +241,7 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 		p.print(finding{Place: "apps", OK: true, Warn: true, Text: "no [[app]] in the configuration: no device can register here"})
 	}
 	var keys apns.Keys
+	told := false // of the clock: once is enough
 	for i := range cfg.Apps {
 		app := &cfg.Apps[i]
 		f := finding{Place: app.Provider + " " + app.Name}
@@ -255,6 +256,10 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			if k, ok := provider.(interface{ PublicKey() string }); ok {
 				f.Text = "the key signs; apps have to subscribe with its public key: " + k.PublicKey()
 			}
+			if e, ok := provider.(ending); ok && !e.Expires().IsZero() {
+				text, fix := expiring(e.Expires(), time.Now())
+				f.Text, f.Fix, f.Warn = f.Text+"; "+text, fix, fix != ""
+			}
 		} else {
 			place := cfg.Place(fmt.Sprintf("app[%d]", i))
 			f.Text, f.Fix = hinted(err)
@@ -265,5 +270,9 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			f.Why = "until this is right no device of " + app.Name + " is woken; registrations and wakes are kept"
 		}
 		p.print(f)
+		if c, off := clockFinding(app.Name, provider); off && !told {
+			told = true
+			p.print(c)
+		}
 	}
 }

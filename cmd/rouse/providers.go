@@ -76,7 +76,7 @@ func provider(a *config.App, way *config.Push, keys *apns.Keys) (push.Provider, 
 	if err != nil {
 		return nil, err
 	}
-	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Roots: roots,
+	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Other: a.OtherEndpoint, Roots: roots,
 		Proxy: way.ProxyURL(), Profile: parses}
 	if a.CertificateFile != "" {
 		content, err := os.ReadFile(a.CertificateFile)

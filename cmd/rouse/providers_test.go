@@ -18,6 +18,18 @@ import (
 // provided makes the providers of a configuration, as serve does.
 func provided(t *testing.T, dir, text string) (map[string]push.App, error) {
 	t.Helper()
+	apps, err := providers(configOf(t, dir, text), nil)
+	t.Cleanup(func() {
+		for _, a := range apps {
+			a.Provider.(interface{ Close() error }).Close()
+		}
+	})
+	return apps, err
+}
+
+// configOf writes a configuration into a directory and reads it.
+func configOf(t *testing.T, dir, text string) *config.Config {
+	t.Helper()
 	file := filepath.Join(dir, "rouse.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -26,13 +38,7 @@ func provided(t *testing.T, dir, text string) (map[string]push.App, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps, err := providers(cfg, nil)
-	t.Cleanup(func() {
-		for _, a := range apps {
-			a.Provider.(interface{ Close() error }).Close()
-		}
-	})
-	return apps, err
+	return cfg
 }
 
 // wakes has an app send one wake.
@@ -128,5 +134,18 @@ func TestProfilesOfTheConfiguration(t *testing.T) {
 	config.Report(&text, "rouse", err)
 	if want := "one of " + strings.Join(known, ", "); !strings.Contains(text.String(), want) {
 		t.Errorf("%s\nwant %s", text.String(), want)
+	}
+}
+
+// TestTheOtherEnvironmentOfTheConfiguration: a token is tried there too.
+func TestTheOtherEnvironmentOfTheConfiguration(t *testing.T) {
+	a, dir := applePlace(t, pushtest.APNsOptions{})
+	apps, err := provided(t, dir, appleApp+"endpoint = \""+a.URL()+"\"\nother_endpoint = \""+strings.Replace(a.URL(), "127.0.0.1", "localhost", 1)+"\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Queue(pushtest.Reply{Status: 400, Reason: "BadDeviceToken"})
+	if r := wakes(t, apps["chat-ios"], appleToken); r.Outcome != push.Delivered || len(a.Received()) != 2 {
+		t.Errorf("%+v", r)
 	}
 }
