@@ -137,7 +137,6 @@ func TestADomainMayPublishSoMuch(t *testing.T) {
 	}
 }
 
-// observer counts what was refused.
 // observer counts what went wrong.
 type observer struct{ limited, unknown atomic.Int64 }
 
