@@ -29,13 +29,33 @@ type play struct {
 	past  int // wakes that were decided by a rouse that is not there any more
 }
 
-// patience is how long anything on a stage may take.
-const patience = 60 * time.Second
+// patience is how long a play may take on a busy machine.
+const patience = 3 * time.Minute
 
-// begin sets a scene: juliet's devices come with login, romeo is at his desk.
+// everybody are the accounts of a stage.
+var everybody = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+
+// both plays on each server, in a subtest of its own.
+func both(t *testing.T, w wish, do func(*testing.T, *play)) {
+	t.Helper()
+	w.users = everybody
+	for name, serve := range map[string]func(context.Context, string) (server, error){
+		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
+		"ejabberd": func(ctx context.Context, dir string) (server, error) { return theatre.serve(ctx, dir, w) },
+	} {
+		t.Run(name, func(t *testing.T) { do(t, prepareOn(t, serve).begins()) })
+	}
+}
+
+// begin sets a scene on a Prosody that is told more than others: juliet's devices
+// come with login, romeo is at his desk.
 func begin(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	p := prepare(t, o)
+	return prepare(t, o).begins()
+}
+
+func (p *play) begins() *play {
+	p.t.Helper()
 	p.must(p.start(p.ctx))
 	p.romeo = p.client("romeo", "desk", lab.ClientOptions{})
 	return p
@@ -44,17 +64,23 @@ func begin(t *testing.T, o lab.Options) *play {
 // prepare is begin without rouse and without romeo.
 func prepare(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	t.Parallel() // each has a Prosody and ports of its own, and mostly waits
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	o.Users = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+	o.Users = everybody
 	if o.Host == "" {
 		o.Host = "example.test"
 	}
+	return prepareOn(t, func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, o) })
+}
+
+// prepareOn is prepare for any server.
+func prepareOn(t *testing.T, serve func(context.Context, string) (server, error)) *play {
+	t.Helper()
+	t.Parallel() // each has ports of its own, and mostly waits
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, o)
+	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, serve)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -66,11 +92,15 @@ func prepare(t *testing.T, o lab.Options) *play {
 			t.Errorf("at the end: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("Prosody:\n%s\nrouse:\n%s", s.prosody.LogTail(60), s.logTail(80))
+			t.Logf("%s:\n%s\nrouse:\n%s", s.server.Name(), s.server.LogTail(60), s.logTail(80))
 		}
 	})
 	return p
 }
+
+// juliet is her address, room that of the chat room.
+func (p *play) juliet() string { return "juliet@" + p.server.Host() }
+func (p *play) room() string   { return "verona@" + rooms(p.server.Host()) }
 
 func (p *play) must(err error) {
 	p.t.Helper()
@@ -82,7 +112,7 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.prosody.Host()+"/"+resource, "pw", p.prosody.ClientAddr()
+	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", p.server.ClientAddr()
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
@@ -111,7 +141,7 @@ func (p *play) enable(c *lab.Client, name string) {
 
 func (p *play) enableBy(provider string, c *lab.Client, name string) {
 	p.t.Helper()
-	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, provider, tokenOf(provider, name), name)
+	r, err := c.Register(p.ctx, p.server.Rouse().JID, provider, tokenOf(provider, name), name)
 	p.must(err)
 	n := p.events("enable")
 	p.must(c.EnablePush(p.ctx, r))
@@ -140,13 +170,21 @@ func (p *play) starts() {
 	p.must(p.start(p.ctx))
 }
 
-// sends has romeo send a stanza, and returns when Prosody has dealt with it,
+// sends has romeo send a stanza, and returns when the server has dealt with it,
 // whether anybody took its reports or not.
 func (p *play) sends(stanza string) {
 	p.t.Helper()
 	p.must(p.romeo.Send(p.ctx, stanza))
-	_, err := p.romeo.IQ(p.ctx, p.prosody.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
+	p.dealt()
+}
+
+// dealt returns when the server has dealt with all that clients have sent before
+// now, as far as romeo can tell.
+func (p *play) dealt() {
+	p.t.Helper()
+	_, err := p.romeo.IQ(p.ctx, p.server.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
 	p.must(err)
+	p.must(p.server.Settle(p.ctx))
 }
 
 // logged counts the lines of rouse's log, over all its lives, with some words.
@@ -155,7 +193,7 @@ func (p *play) logged(words string) int {
 	return strings.Count(p.logTail(1<<20), words)
 }
 
-// pictured waits until rouse has had so many pictures of Prosody in all.
+// pictured waits until rouse has had so many pictures of the server in all.
 func (p *play) pictured(n int) {
 	p.t.Helper()
 	p.must(p.await(p.ctx, "the picture", func() bool { return p.logged("the picture is complete") >= n }))
@@ -170,7 +208,7 @@ func (p *play) prosodyLogs(words string) {
 	}))
 }
 
-// says has romeo send a stanza, and returns when Prosody has reported all that
+// says has romeo send a stanza, and returns when the server has reported all that
 // came of it.
 func (p *play) says(stanza string) {
 	p.t.Helper()
@@ -181,7 +219,7 @@ func (p *play) says(stanza string) {
 // chat is says with a chat message to juliet.
 func (p *play) chat(id string) {
 	p.t.Helper()
-	p.says(lab.Chat("juliet@"+p.prosody.Host(), id, "body of "+id))
+	p.says(lab.Chat(p.juliet(), id, "body of "+id))
 }
 
 // settle returns when everything that romeo's stanzas led to has been decided:
@@ -189,6 +227,7 @@ func (p *play) chat(id string) {
 // reported when the batch with the first has been answered.
 func (p *play) settle() {
 	p.t.Helper()
+	p.dealt()
 	n := p.events("csi")
 	p.must(p.romeo.Inactive(p.ctx))
 	p.saw("csi", n+1)

@@ -17,13 +17,14 @@ import (
 	"rouse/servers/lab"
 )
 
-// scene is everything around a rouse that is to be seen at work: a real Prosody
+// scene is everything around a rouse that is to be seen at work: a real server
 // with mod_rouse, real clients, and stand-ins for APNs and FCM that speak the
 // real protocols. rouse itself is a process of its own, so that it can be killed.
 // The demo and the scenario tests play on it.
 type scene struct {
 	dir     string
-	prosody *lab.Prosody
+	server  server
+	prosody *lab.Prosody // the server, where it is one
 	clients *lab.Clients
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
@@ -43,9 +44,9 @@ const (
 	sceneAndroid = "chat-android"
 )
 
-// newScene starts everything but rouse. The options of Prosody may leave out
-// Dir. Only a whole scene needs closing.
-func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (_ *scene, err error) {
+// newScene starts everything but rouse; serve starts the server. Only a whole
+// scene needs closing.
+func newScene(ctx context.Context, dir string, program, env []string, serve func(context.Context, string) (server, error)) (_ *scene, err error) {
 	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`}
 	defer func() {
 		if err != nil {
@@ -58,9 +59,11 @@ func newScene(ctx context.Context, dir string, program, env []string, o lab.Opti
 	if s.fcm, err = pushtest.NewFCM(pushtest.FCMOptions{}); err != nil {
 		return nil, err
 	}
-	o.Dir = filepath.Join(dir, "prosody")
-	if s.prosody, err = lab.StartProsody(ctx, o); err != nil {
+	if s.server, err = serve(ctx, dir); err != nil {
 		return nil, err
+	}
+	if p, ok := s.server.(onProsody); ok {
+		s.prosody = p.Prosody
 	}
 	if s.clients, err = lab.StartClients(); err != nil {
 		return nil, err
@@ -70,8 +73,8 @@ func newScene(ctx context.Context, dir string, program, env []string, o lab.Opti
 
 // configure writes rouse.toml and what it names.
 func (s *scene) configure() error {
-	rouse := s.prosody.Rouse()
-	return s.configureFor(s.prosody.ComponentAddr(), rouse.JID, rouse.Secret, s.prosody.Host())
+	rouse := s.server.Rouse()
+	return s.configureFor(s.server.ComponentAddr(), rouse.JID, rouse.Secret, s.server.Host())
 }
 
 // configureFor is configure for a server of one host.
@@ -145,7 +148,7 @@ func (s *scene) start(ctx context.Context) error {
 	if err := s.launch(); err != nil {
 		return err
 	}
-	return s.await(ctx, "rouse's link to Prosody", s.linked)
+	return s.await(ctx, "rouse's link to the server", s.linked)
 }
 
 func (s *scene) linked() bool { return s.gauge("rouse_component_connected") == "1" }
@@ -251,8 +254,8 @@ func (s *scene) close() error {
 		errs = append(errs, s.clients.Close())
 	}
 	errs = append(errs, s.stop())
-	if s.prosody != nil {
-		errs = append(errs, s.prosody.Close())
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
 	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())

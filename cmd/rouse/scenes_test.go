@@ -13,10 +13,10 @@ import (
 	"rouse/servers/lab"
 )
 
-// TestScenes plays testdata/scenes on a real server with real clients. A scene is
+// TestScenes plays testdata/scenes on real servers with real clients. A scene is
 // a story of one line for each thing that happens or has to be so:
 //
-//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s rooms
+//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s
 //	DEVICE comes [by apns] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
@@ -28,7 +28,7 @@ import (
 //	DEVICE disables push
 //	DEVICE reads ID                    has that message
 //	DEVICE joins the room
-//	ANYBODY writes ID [to WHOM]        a message with a body; to juliet, to romeo, or to the room
+//	ANYBODY writes ID [to WHOM]        a message with a body; to d.juliet(), to romeo, or to the room
 //	romeo sends WHAT [to the room]     composing, receipt, displayed, subject, encrypted, call
 //	romeo joins the room
 //	juliet is deleted
@@ -40,22 +40,76 @@ import (
 //
 // Lines beginning with # say why.
 func TestScenes(t *testing.T) {
-	files, err := filepath.Glob("testdata/scenes/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenes: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			playScene(t, file, string(text))
+	for _, s := range scenes(t) {
+		t.Run(s.name, func(t *testing.T) {
+			both(t, s.wish, func(t *testing.T, p *play) { s.play(t, p) })
 		})
 	}
 }
 
-const room = "verona@rooms.example.test"
+// storyline is a scene as it is written.
+type storyline struct {
+	name, file string
+	wish       wish
+	lines      []string
+}
+
+// scenes reads them all.
+func scenes(t *testing.T) []storyline {
+	t.Helper()
+	files, err := filepath.Glob("testdata/scenes/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenes: %v", err)
+	}
+	var all []storyline
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := readScene(file, string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func readScene(file, text string) (storyline, error) {
+	s := storyline{name: strings.TrimSuffix(filepath.Base(file), ".txt"), file: file, lines: strings.Split(text, "\n")}
+	for i, line := range s.lines {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "with" {
+			continue
+		}
+		if err := s.wish.option(words[1:]); err != nil {
+			return s, fmt.Errorf("%s:%d: %v", file, i+1, err)
+		}
+		s.lines[i] = ""
+	}
+	return s, nil
+}
+
+func (w *wish) option(words []string) (err error) {
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		switch {
+		case key == "ack-delay":
+			w.ackDelay, err = time.ParseDuration(value)
+		case key == "resume-timeout":
+			w.hibernation, err = time.ParseDuration(value)
+		case word == "archive=off":
+			w.noArchive = true
+		default:
+			err = fmt.Errorf("unknown option %q", word)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // drama is a scene that is being played.
 type drama struct {
@@ -65,61 +119,26 @@ type drama struct {
 	stanzas int
 }
 
-func playScene(t *testing.T, file, text string) {
-	lines := strings.Split(text, "\n")
-	var o lab.Options
-	first := 0
-	for ; first < len(lines); first++ {
-		words := strings.Fields(lines[first])
+func (s storyline) play(t *testing.T, p *play) {
+	d := &drama{play: p, devices: map[string]*lab.Client{}}
+	for i, line := range s.lines {
+		words := strings.Fields(line)
 		if len(words) == 0 || words[0] == "#" {
 			continue
 		}
-		if words[0] != "with" {
-			break
-		}
-		if err := sceneOptions(words[1:], &o); err != nil {
-			t.Fatalf("%s:%d: %v", file, first+1, err)
-		}
+		played := false
+		func() {
+			defer func() {
+				if !played || t.Failed() {
+					t.Logf("%s:%d: %s", s.file, i+1, line)
+				}
+			}()
+			if err := d.act(words); err != nil {
+				t.Fatal(err)
+			}
+			played = true
+		}()
 	}
-	d := &drama{play: begin(t, o), devices: map[string]*lab.Client{}}
-	line := 0
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%s:%d: %s", file, line+1, lines[line])
-		}
-	})
-	for line = first; line < len(lines); line++ {
-		words := strings.Fields(lines[line])
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		if err := d.act(words); err != nil {
-			t.Fatal(err)
-		}
-	}
-	line--
-}
-
-func sceneOptions(words []string, o *lab.Options) (err error) {
-	for _, w := range words {
-		key, value, _ := strings.Cut(w, "=")
-		switch {
-		case key == "ack-delay":
-			o.AckDelay, err = time.ParseDuration(value)
-		case key == "resume-timeout":
-			o.Hibernation, err = time.ParseDuration(value)
-		case w == "archive=off":
-			o.NoArchive = true
-		case w == "rooms":
-			_, o.Rooms, _ = strings.Cut(room, "@")
-		default:
-			err = fmt.Errorf("unknown option %q", w)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // act plays one line. What goes wrong on the stage fails the test; what is wrong
@@ -148,8 +167,7 @@ func (d *drama) act(words []string) error {
 		if what != "is deleted" {
 			break
 		}
-		_, err := d.prosody.Shell(d.ctx, `user:delete("`+juliet+`")`)
-		d.must(err)
+		d.must(d.server.DeleteUser(d.ctx, "juliet"))
 		return nil
 	}
 	if id, to, ok := parse(what, "writes"); ok {
@@ -163,7 +181,7 @@ func (d *drama) act(words []string) error {
 		if who != "romeo" {
 			c = d.device(who)
 		}
-		d.must(c.Join(d.ctx, room, who))
+		d.must(c.Join(d.ctx, d.room(), who))
 		return nil
 	}
 	return d.deviceDoes(who, what)
@@ -232,7 +250,7 @@ func (d *drama) deviceDoes(name, what string) error {
 		d.saw("csi", n+1)
 	case "disables push":
 		n := d.events("disable")
-		d.must(c.DisablePush(d.ctx, d.prosody.Rouse().JID, ""))
+		d.must(c.DisablePush(d.ctx, d.server.Rouse().JID, ""))
 		d.saw("disable", n+1)
 	default:
 		return fmt.Errorf("a device cannot do that")
@@ -265,11 +283,11 @@ func (d *drama) writes(who, id, to string) error {
 	body := "body of " + id
 	switch {
 	case who == "romeo" && to == "the room":
-		d.stanza(lab.GroupChat(room, id, body))
+		d.stanza(lab.GroupChat(d.room(), id, body))
 	case who == "romeo" && (to == "" || to == "juliet"):
-		d.stanza(lab.Chat(juliet, id, body))
+		d.stanza(lab.Chat(d.juliet(), id, body))
 	case to == "romeo":
-		d.must(d.device(who).Send(d.ctx, lab.Chat("romeo@"+d.prosody.Host(), id, body)))
+		d.must(d.device(who).Send(d.ctx, lab.Chat("romeo@"+d.server.Host(), id, body)))
 		_, err := d.romeo.AwaitBody(d.ctx, body)
 		d.must(err)
 	default:
@@ -284,19 +302,19 @@ func (d *drama) sendsKind(kind, to string) error {
 	id := fmt.Sprintf("%s-%d", kind, d.stanzas)
 	switch {
 	case kind == "subject" && to == "the room":
-		d.stanza(lab.Subject(room, id, "On balconies"))
+		d.stanza(lab.Subject(d.room(), id, "On balconies"))
 	case to != "":
 		return fmt.Errorf("only a subject goes to the room")
 	case kind == "composing":
-		d.stanza(lab.Composing(juliet, id))
+		d.stanza(lab.Composing(d.juliet(), id))
 	case kind == "receipt":
-		d.stanza(lab.Receipt(juliet, id, "m0"))
+		d.stanza(lab.Receipt(d.juliet(), id, "m0"))
 	case kind == "displayed":
-		d.stanza(lab.Displayed(juliet, id, "m0"))
+		d.stanza(lab.Displayed(d.juliet(), id, "m0"))
 	case kind == "encrypted":
-		d.stanza(lab.Encrypted(juliet, id))
+		d.stanza(lab.Encrypted(d.juliet(), id))
 	case kind == "call":
-		d.stanza(lab.Propose(juliet, id))
+		d.stanza(lab.Propose(d.juliet(), id))
 	default:
 		return fmt.Errorf("romeo cannot send %q", kind)
 	}
@@ -337,7 +355,7 @@ func TestAWakeTellsNobodyTooMuch(t *testing.T) {
 	p.sleeps(phone)
 	p.chat("m1")
 	p.wants("phone")
-	if w := p.last(); w.Account != p2.Device(juliet, "phone") {
+	if w := p.last(); w.Account != p2.Device(p.juliet(), "phone") {
 		t.Errorf("woken as %+v", w)
 	}
 	p.noSecrets("body of m1", pushtest.FCMToken("phone"), p.nodes["phone"].Secret, p.nodes["phone"].Node)
