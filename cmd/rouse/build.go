@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -49,6 +50,9 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		return nil, err
 	}
 	a.store = db
+	if err := finished(ctx, db); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Store.Name, err)
+	}
 	if cfg.Store.Redis == nil { // whoever claimed from a file is dead; on Redis others may be sending
 		if err := db.EndLeases(ctx, ""); err != nil {
 			return nil, err
@@ -131,6 +135,6 @@ func newMetrics(cfg *config.Config, db store.Store) *web.Metrics {
 	}
 	return web.NewMetrics(prometheus.NewRegistry(), web.Labels{
 		Version: release, Rules: business.Rules(), Outcomes: outcomes,
-		Providers: []string{config.APNs, config.FCM, relayKind}, StoreOps: storeOps(), Apps: metricApps(cfg),
+		Providers: []string{config.APNs, config.FCM, config.WebPush, relayKind}, StoreOps: storeOps(), Apps: metricApps(cfg),
 	}, counter(cfg, db))
 }

@@ -54,7 +54,7 @@ func newRig(t *testing.T, change ...func(*lab.EjabberdOptions)) *rig {
 	t.Parallel() // they wait more than they work
 	slots <- struct{}{}
 	t.Cleanup(func() { <-slots })
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	opt := lab.EjabberdOptions{Dir: t.TempDir(), Ebin: ebin, AckDelay: 2 * time.Second,
 		Users: map[string]string{"alice": "a", "bob": "b", "carol": "c"}}

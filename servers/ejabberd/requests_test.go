@@ -2,6 +2,8 @@ package ejabberd_test
 
 import (
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,46 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	r := newRig(t, func(o *lab.EjabberdOptions) {
+		o.NoArchive = true
+		o.Modules = map[string]string{"mod_rouse": "fallback: 40", "mod_ping": "send_pings: true\nping_interval: 120"}
+	})
+	about, ok := r.F.AskAs(r.Ctx, "get", r.e.Host(), "<about"+servertest.NS+"/>").Child("about")
+	if !ok {
+		t.Fatal("the answer has no <about/>")
+	}
+	if err := servertest.ReadSchema(t).Valid("about", about); err != nil {
+		t.Error(err)
+	}
+	r.Want(about, "software", "ejabberd", "module", "1", "waiting", "0", "away", "")
+	if v := about.Attr("version"); !strings.HasPrefix(v, "23.") {
+		t.Errorf("version %q", v)
+	}
+	for _, clock := range []string{"t", "taken"} {
+		if n, err := strconv.ParseInt(about.Attr(clock), 10, 64); err != nil || time.Since(time.UnixMilli(n)).Abs() > time.Minute {
+			t.Errorf("%s is %q", clock, about.Attr(clock))
+		}
+	}
+	said := map[string]string{}
+	for _, c := range about.Children {
+		said[c.XMLName.Local+" "+c.Attr("name")] = c.Attr("value")
+	}
+	want := map[string]string{"beside push": "", "beside push_keepalive": "", "beside stream_mgmt": "", "beside client_state": "",
+		"beside offline": "", "beside carboncopy": "", "setting ack-delay": "2", "setting ack-timeout": "60", "setting read-timeout": "120",
+		"setting resume-timeout": "300", "setting fallback": "40", "setting conflict": "both"}
+	if !maps.Equal(said, want) {
+		t.Errorf("it says %v, want %v", said, want)
+	}
+	// While rouse takes nothing it says so.
+	r.F.Answers(func(servertest.Element) string { return "wait resource-constraint" })
+	r.Say("one")
+	r.WaitFor("an event waits", func() bool {
+		about, _ := r.F.AskAs(r.Ctx, "get", r.e.Host(), "<about"+servertest.NS+"/>").Child("about")
+		return about.Attr("waiting") != "0"
+	})
+}
+
 func TestOnlyRouseMayAsk(t *testing.T) {
 	r := newRig(t, withOthers)
 	other := r.Service()
@@ -79,6 +121,9 @@ func TestOnlyRouseMayAsk(t *testing.T) {
 		if !strings.Contains(answer, "forbidden") {
 			t.Errorf("%s from a user: %s", payload, answer)
 		}
+	}
+	if got := servertest.Condition(other.AskAs(r.Ctx, "get", r.e.Host(), "<about"+servertest.NS+"/>")); got != "auth forbidden" {
+		t.Errorf("<about/> for somebody else: %q", got)
 	}
 	r.Nothing("begin", "answered")
 }

@@ -8,14 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"rouse/servers/ejabberd"
 )
@@ -103,14 +100,7 @@ func (e *Ejabberd) Spool() string { return e.path("spool") }
 func (e *Ejabberd) LogFile() string { return e.path("logs/ejabberd.log") }
 
 // LogTail is the last n lines of the log, for a person who wants to know what went wrong.
-func (e *Ejabberd) LogTail(n int) string {
-	b, err := os.ReadFile(e.LogFile())
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
+func (e *Ejabberd) LogTail(n int) string { return tail(e.LogFile(), n) }
 
 // pickPorts takes ports that are free now and writes the configuration with them.
 func (e *Ejabberd) pickPorts() error {
@@ -160,14 +150,6 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 // start runs the emulator as it is: without distribution it needs no epmd, and
 // without ejabberdctl no user of its own.
 func (e *Ejabberd) start(ctx context.Context) error {
-	out, err := os.OpenFile(e.path("ejabberd.out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	cmd := exec.Command("erl", "+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"`+e.Spool()+`"`,
-		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = e.opt.Dir, out, out
 	libs, err := filepath.Glob("/usr/lib/*/ejabberd-*")
 	if err != nil {
 		return err
@@ -175,45 +157,24 @@ func (e *Ejabberd) start(ctx context.Context) error {
 	if len(libs) == 0 {
 		return &MissingError{[]string{"ejabberd"}}
 	}
+	cmd := exec.Command("erl", "+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"`+e.Spool()+`"`,
+		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
+	cmd.Dir = e.opt.Dir
 	cmd.Env = append(os.Environ(), "EJABBERD_CONFIG_PATH="+e.path("ejabberd.yml"), "EJABBERD_LOG_PATH="+e.LogFile(),
 		"ERL_LIBS="+filepath.Dir(libs[0]), "ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
 	dieWithParent(cmd)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	proc, err := begin(cmd, e.path("ejabberd.out"))
+	if err != nil {
+		return err
 	}
-	proc := &process{cmd: cmd, done: make(chan struct{})}
-	go func() {
-		defer close(proc.done)
-		proc.err = cmd.Wait()
-	}()
 	e.running = proc
 	for _, addr := range []string{e.ClientAddr(), e.ComponentAddr(), e.httpAddr()} {
-		if err := e.await(ctx, addr); err != nil {
-			return errors.Join(fmt.Errorf("lab: ejabberd does not listen on %s: %w\n%s", addr, err, e.LogTail(30)), e.Kill())
+		err := proc.await(ctx, func(ctx context.Context) error { return takesConnections(ctx, addr) })
+		if err != nil {
+			return errors.Join(fmt.Errorf("lab: ejabberd does not listen on %s: %w\n%s\n%s", addr, err, tail(e.path("ejabberd.out"), 30), e.LogTail(30)), e.Kill())
 		}
 	}
 	return nil
-}
-
-// await returns when addr takes connections.
-func (e *Ejabberd) await(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr); err == nil {
-			return c.Close()
-		}
-		select {
-		case <-e.running.done:
-			out, _ := os.ReadFile(e.path("ejabberd.out"))
-			return fmt.Errorf("it ended: %v\n%s", e.running.err, out)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
 }
 
 // Stop ends ejabberd as an administrator does and waits for it.
@@ -221,16 +182,9 @@ func (e *Ejabberd) Stop(ctx context.Context) error {
 	if e.running == nil {
 		return nil
 	}
-	if err := e.running.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-e.running.done:
-		e.running = nil
-		return nil
-	case <-ctx.Done():
-		return errors.Join(ctx.Err(), e.Kill())
-	}
+	err := e.running.stop(ctx)
+	e.running = nil
+	return err
 }
 
 // Kill ends ejabberd as a power cut does (SIGKILL) and waits for it.
@@ -238,12 +192,9 @@ func (e *Ejabberd) Kill() error {
 	if e.running == nil {
 		return nil
 	}
-	if err := e.running.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	<-e.running.done
+	err := e.running.kill()
 	e.running = nil
-	return nil
+	return err
 }
 
 // Restart is Stop and Start, on the same ports.

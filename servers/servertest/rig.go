@@ -92,7 +92,7 @@ func Fits(name string, pairs []string) func(Element) bool {
 // Event goes forward to the next event of that name and those attributes.
 func (r *Rig) Event(name string, pairs ...string) Element {
 	r.T.Helper()
-	ctx, cancel := context.WithTimeout(r.Ctx, 12*time.Second)
+	ctx, cancel := context.WithTimeout(r.Ctx, 30*time.Second)
 	defer cancel()
 	e, passed, err := r.At.Find(ctx, Fits(name, pairs))
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *Rig) Marker() []Element {
 		r.Settle()
 	}
 	r.Check(r.Bob.Active(r.Ctx))
-	ctx, cancel := context.WithTimeout(r.Ctx, 12*time.Second)
+	ctx, cancel := context.WithTimeout(r.Ctx, 30*time.Second)
 	defer cancel()
 	_, passed, err := r.At.Find(ctx, Fits("csi", []string{"user", "bob"}))
 	if err != nil {

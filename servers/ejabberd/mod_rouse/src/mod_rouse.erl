@@ -135,19 +135,23 @@ warn(Host, Opts) ->
 %% The payload stays XML.
 decode_iq_subel(El) -> El.
 
-process_iq(#iq{type = set, from = From, to = #jid{lserver = Host}, sub_els = [#xmlel{} = El]} = IQ) ->
+process_iq(#iq{type = Type, from = From, to = #jid{lserver = Host}, sub_els = [#xmlel{name = Name} = El]} = IQ)
+  when Type == set; Name == <<"about">> ->
     Rouse = component(Host),
     case jid:tolower(From) of
 	{<<>>, Rouse, <<>>} ->
 	    case guard(asked, {wait, 'internal-server-error'}, fun() -> asked(Host, El) end) of
 		ok -> xmpp:make_iq_result(IQ);
-		{Type, Condition} -> xmpp:make_error(IQ, #stanza_error{type = Type, reason = Condition})
+		#xmlel{} = Answer -> xmpp:make_iq_result(IQ, Answer);
+		{ErrorType, Condition} -> xmpp:make_error(IQ, #stanza_error{type = ErrorType, reason = Condition})
 	    end;
 	_ -> xmpp:make_error(IQ, #stanza_error{type = auth, reason = forbidden})
     end;
 process_iq(IQ) ->
     xmpp:make_error(IQ, #stanza_error{type = modify, reason = 'bad-request'}).
 
+asked(Host, #xmlel{name = <<"about">>}) ->
+    mod_rouse_about:element(Host, mod_rouse_queue:how_it_stands(Host));
 asked(Host, #xmlel{name = <<"picture">>}) -> mod_rouse_queue:picture(Host);
 asked(Host, #xmlel{name = <<"woken">>, children = Els}) ->
     [mod_rouse_table:woken(Host, fxml:get_tag_attr_s(<<"user">>, El), fxml:get_tag_attr_s(<<"sid">>, El)) || #xmlel{name = <<"session">>} = El <- Els],

@@ -7,7 +7,7 @@
 -endif.
 -behaviour(?GEN_SERVER).
 
--export([start/2, stop/1, reload/2, report/6, track/4, row/2, published/7, publish_failed/2, hello/1, picture/1, publish/4,
+-export([start/2, stop/1, reload/2, report/6, track/4, row/2, published/7, publish_failed/2, hello/1, picture/1, publish/4, how_it_stands/1,
 	 route_up/1, route_down/1, clean/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
@@ -37,6 +37,7 @@
 		gap = false,    % events were dropped: rouse must see that
 		delay = ?RETRY_MIN, retry,
 		waiting_since,  % since when something waits for being taken: events, or rouse itself for having a link
+		taken,          % when a batch was last taken, by the server's clock
 		silenced = false,
 		link = unknown :: unknown | up | held, % held: we stand in for rouse
 		picture, publishing = 0,
@@ -73,6 +74,9 @@ hello(Host) -> cast(Host, hello).
 picture(Host) -> cast(Host, picture).
 
 publish(Host, Wake, User, IQ) -> ?GEN_SERVER:call(mod_rouse_table:name(Host), {publish, Wake, User, IQ}).
+
+%% How many events wait, when a batch was last taken, and whether mod_push does the work.
+how_it_stands(Host) -> ?GEN_SERVER:call(mod_rouse_table:name(Host), how_it_stands).
 
 %% The domain has got, or lost, somebody who serves it. The process that waits is the component's, so that nothing slips in
 %% between. ejabberd's router must not wait for us, for we may be waiting for it; and what we do ourselves we know.
@@ -150,6 +154,8 @@ code_change(_, S, _) -> {ok, S}.
 
 call(route_up, _, S) -> {ok, connected(S)};
 call(route_down, _, S) -> {ok, watch_route(S)};
+call(how_it_stands, _, #state{queue = Queue, taken = Taken, silenced = Silenced, options = Opts} = S) ->
+    {#{waiting => map_size(Queue), taken => Taken, away => not Silenced, fallback => maps:get(fallback, Opts)}, S};
 call({publish, _, _, _}, _, #state{publishing = N} = S) when N >= ?MAX_PUBLISHES ->
     {{wait, 'resource-constraint'}, S};
 call({publish, Wake, User, IQ}, _, #state{publishing = N} = S) ->
@@ -367,7 +373,7 @@ element_of(#event{name = Name, attrs = Attrs, children = Children, epoch = Own},
 answered(#iq{type = result}, S) ->
     S1 = finish(S#state{delay = ?RETRY_MIN}),
     Since = case map_size(S1#state.queue) of 0 -> undefined; _ -> now_ms() end,
-    S2 = S1#state{waiting_since = Since},
+    S2 = S1#state{waiting_since = Since, taken = erlang:system_time(millisecond)},
     if S2#state.silenced -> S2;
        true -> silent(S2)
     end;
