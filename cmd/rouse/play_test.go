@@ -199,6 +199,26 @@ func (p *play) pictured(n int) {
 	p.must(p.await(p.ctx, "the picture", func() bool { return p.logged("the picture is complete") >= n }))
 }
 
+// refused waits until the server says that a push service refused its own publish
+// for now ("wait") or for good ("cancel").
+func (p *play) refused(how string) {
+	p.t.Helper()
+	words := map[string]string{"Prosody wait": "Got error <wait:", "Prosody cancel": "Got error <cancel:",
+		"ejabberd wait": "rejected notification", "ejabberd cancel": "disabling push"}[p.server.Name()+" "+how]
+	p.must(p.await(p.ctx, "a refusal in the server's log", func() bool {
+		return words != "" && strings.Contains(p.server.LogTail(5000), words)
+	}))
+}
+
+// absent waits until the server knows that rouse is not there.
+func (p *play) absent() {
+	p.t.Helper()
+	p.must(p.await(p.ctx, "the server to know that rouse is away", func() bool {
+		answer, err := p.romeo.IQ(p.ctx, p.server.Rouse().JID, "get", "<ping xmlns='urn:xmpp:ping'/>")
+		return err == nil && strings.Contains(answer, "<error")
+	}))
+}
+
 // prosodyLogs waits until Prosody's log has some words.
 func (p *play) prosodyLogs(words string) {
 	p.t.Helper()

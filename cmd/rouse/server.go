@@ -31,6 +31,7 @@ type server interface {
 	// Settle returns when the server has worked off what its clients have sent,
 	// as far as it does not do one thing after another anyhow.
 	Settle(ctx context.Context) error
+	Saved() bool // a power cut would not cost what mod_rouse still has to report
 }
 
 // wish is what a scene wants of its server, whichever it is. The zero value is
@@ -56,6 +57,11 @@ func (onProsody) Name() string { return "Prosody" }
 
 // Settle has nothing to wait for: Prosody is one process that does one thing after another.
 func (onProsody) Settle(context.Context) error { return nil }
+
+func (s onProsody) Saved() bool {
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*"))
+	return len(files) > 0
+}
 
 func (s onProsody) AddUser(_ context.Context, name, password string) error {
 	return s.Prosody.AddUser(name, password)
@@ -98,6 +104,11 @@ type onEjabberd struct{ *lab.EjabberdHost }
 
 func (onEjabberd) Name() string { return "ejabberd" }
 
+func (s onEjabberd) Saved() bool {
+	files, _ := filepath.Glob(filepath.Join(s.Spool(), "rouse", s.Host(), "q.*"))
+	return len(files) > 0
+}
+
 func (s onEjabberd) LoadModule(ctx context.Context) error   { return s.Load(ctx, "mod_rouse") }
 func (s onEjabberd) UnloadModule(ctx context.Context) error { return s.Unload(ctx, "mod_rouse") }
 
@@ -108,8 +119,12 @@ func (w wish) ejabberd() lab.EjabberdOptions {
 		o.Host = "example.test"
 	}
 	o.Rooms = rooms(o.Host)
+	o.Modules = map[string]string{}
+	if w.noArchive { // else what a session that ends had in its queue is bounced
+		o.Modules["mod_stream_mgmt"] = "resend_on_timeout: if_offline"
+	}
 	if w.fallback > 0 {
-		o.Modules = map[string]string{"mod_rouse": fmt.Sprintf("fallback: %d s", w.fallback/time.Second)}
+		o.Modules["mod_rouse"] = fmt.Sprintf("fallback: %d s", w.fallback/time.Second)
 	}
 	return o
 }
