@@ -43,7 +43,14 @@ func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
 		"ejabberd": func(ctx context.Context, dir string) (server, error) { return theatre.serve(ctx, dir, w) },
 	} {
-		t.Run(name, func(t *testing.T) { do(t, prepareOn(t, serve).begins()) })
+		t.Run(name, func(t *testing.T) {
+			p := prepareOn(t, serve)
+			if w.coalesce != "" {
+				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
+				p.must(p.configure())
+			}
+			do(t, p.begins())
+		})
 	}
 }
 
@@ -112,10 +119,26 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", p.server.ClientAddr()
+	o.JID, o.Password = user+"@"+p.server.Host()+"/"+resource, "pw"
+	if o.Addr == "" {
+		o.Addr = p.server.ClientAddr()
+	}
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
+}
+
+// webSocket gives an address for clients that come by WebSocket.
+func (p *play) webSocket() string {
+	p.t.Helper()
+	w, err := p.server.OpenWebSocket()
+	p.must(err)
+	p.t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			p.t.Error(err)
+		}
+	})
+	return w.Addr()
 }
 
 // device logs juliet in on a device, registers it with FCM and enables push.

@@ -29,6 +29,7 @@ type scene struct {
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
 	store   string   // what [store] says
+	rules   string   // what [rules] says
 	web     string   // host:port of rouse's listener
 	program []string // how rouse is started: path and arguments before the command
 	env     []string
@@ -102,6 +103,9 @@ hosts   = [%q]
 [store]
 %s
 
+[rules]
+%s
+
 [[app]]
 name     = %q
 provider = "apns"
@@ -124,7 +128,7 @@ listen = %q
 
 [log]
 level = "debug"
-`, jid, address, secret, host, s.store,
+`, jid, address, secret, host, s.store, s.rules,
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
 		sceneAndroid, credentials, s.fcm.URL(), fcmCA, s.web)
 	return os.WriteFile(s.config(), []byte(text), 0o600)

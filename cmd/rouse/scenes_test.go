@@ -16,8 +16,8 @@ import (
 // TestScenes plays testdata/scenes on real servers with real clients. A scene is
 // a story of one line for each thing that happens or has to be so:
 //
-//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s
-//	DEVICE comes [by apns] [with carbons]   juliet logs in there, registers and enables push
+//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s
+//	DEVICE comes [by apns] [by websocket] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
 //	DEVICE leaves                      logs out
@@ -25,8 +25,11 @@ import (
 //	DEVICE is replaced                 another client logs in with its resource
 //	DEVICE freezes | thaws             stops reading and acknowledging, and goes on
 //	DEVICE is inactive | is active     XEP-0352
-//	DEVICE disables push
-//	DEVICE reads ID                    has that message
+//	DEVICE is late | is heard          that it does not acknowledge was reported; that it does again
+//	DEVICE enables push | disables push   disabling is for all devices
+//	DEVICE disables its push
+//	DEVICE reads ID                    has that message, and the server knows
+//	everyone catches up                all devices that are connected have what was sent, and the server knows
 //	DEVICE joins the room
 //	ANYBODY writes ID [to WHOM]        a message with a body; to d.juliet(), to romeo, or to the room
 //	romeo sends WHAT [to the room]     composing, receipt, displayed, subject, encrypted, call
@@ -99,6 +102,9 @@ func (w *wish) option(words []string) (err error) {
 			w.ackDelay, err = time.ParseDuration(value)
 		case key == "resume-timeout":
 			w.hibernation, err = time.ParseDuration(value)
+		case key == "coalesce":
+			_, err = time.ParseDuration(value)
+			w.coalesce = value
 		case word == "archive=off":
 			w.noArchive = true
 		default:
@@ -114,31 +120,42 @@ func (w *wish) option(words []string) (err error) {
 // drama is a scene that is being played.
 type drama struct {
 	*play
-	devices map[string]*lab.Client
-	spoke   time.Time // when romeo last sent something
-	stanzas int
+	devices   map[string]*lab.Client
+	providers map[string]string
+	up        map[string]bool // connected, and not frozen
+	late      int             // how often a device was late so far
+	heard     int             // and was heard again
+	spoke     time.Time       // when romeo last sent something
+	stanzas   int
 }
 
 func (s storyline) play(t *testing.T, p *play) {
-	d := &drama{play: p, devices: map[string]*lab.Client{}}
+	d := newDrama(p)
 	for i, line := range s.lines {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		played := false
-		func() {
-			defer func() {
-				if !played || t.Failed() {
-					t.Logf("%s:%d: %s", s.file, i+1, line)
-				}
-			}()
-			if err := d.act(words); err != nil {
-				t.Fatal(err)
-			}
-			played = true
-		}()
+		d.line(t, fmt.Sprintf("%s:%d", s.file, i+1), line)
 	}
+}
+
+func newDrama(p *play) *drama {
+	return &drama{play: p, devices: map[string]*lab.Client{}, providers: map[string]string{}, up: map[string]bool{}}
+}
+
+// line plays one, and says which it was if the test fails there.
+func (d *drama) line(t *testing.T, place, line string) {
+	words := strings.Fields(line)
+	if len(words) == 0 || words[0] == "#" {
+		return
+	}
+	played := false
+	defer func() {
+		if !played || t.Failed() {
+			t.Logf("%s: %s", place, line)
+		}
+	}()
+	if err := d.act(words); err != nil {
+		t.Fatal(err)
+	}
+	played = true
 }
 
 // act plays one line. What goes wrong on the stage fails the test; what is wrong
@@ -163,6 +180,16 @@ func (d *drama) act(words []string) error {
 		return nil
 	case "the":
 		return d.theWake(strings.TrimPrefix(what, "wake "))
+	case "everyone":
+		if what != "catches up" {
+			break
+		}
+		for name, c := range d.devices {
+			if d.up[name] {
+				d.must(c.CatchUp(d.ctx))
+			}
+		}
+		return nil
 	case "juliet":
 		if what != "is deleted" {
 			break
@@ -212,14 +239,18 @@ func (d *drama) deviceDoes(name, what string) error {
 	if id, ok := strings.CutPrefix(what, "reads "); ok {
 		_, err := c.AwaitBody(d.ctx, "body of "+id)
 		d.must(err)
+		d.must(c.CatchUp(d.ctx))
 		return nil
 	}
 	switch what {
 	case "sleeps":
+		d.up[name] = false
 		d.sleeps(c)
 	case "wakes up":
 		d.wakesUp(c)
+		d.up[name] = true
 	case "leaves":
+		d.up[name] = false
 		d.leaves(c)
 	case "forgets its session":
 		d.must(c.Forget(d.ctx))
@@ -231,26 +262,53 @@ func (d *drama) deviceDoes(name, what string) error {
 			d.t.Fatal("the old session was resumed")
 		}
 		d.saw("bind", n+1)
+		d.up[name] = true
 	case "is replaced":
 		n, ended := d.events("bind"), d.events("ended")
 		d.devices[name] = d.client("juliet", name, lab.ClientOptions{})
 		d.saw("bind", n+1)
 		d.saw("ended", ended+1)
+		d.up[name] = true
 	case "freezes":
 		d.must(c.Freeze(d.ctx))
+		d.up[name] = false
 	case "thaws":
 		d.must(c.Thaw(d.ctx))
-	case "is inactive", "is active":
+		d.up[name] = true
+	case "is late":
+		d.late++
+		d.saw("delayed", d.late)
+	case "is heard":
+		d.heard++
+		d.saw("heard", d.heard)
+	default:
+		return d.tells(name, what, c)
+	}
+	return nil
+}
+
+// tells has a device tell the server what it wants.
+func (d *drama) tells(name, what string, c *lab.Client) error {
+	d.t.Helper()
+	service := d.server.Rouse().JID
+	switch what {
+	case "is inactive":
 		n := d.events("csi")
-		do := c.Inactive
-		if what == "is active" {
-			do = c.Active
-		}
-		d.must(do(d.ctx))
+		d.must(c.Inactive(d.ctx))
 		d.saw("csi", n+1)
-	case "disables push":
+	case "is active":
+		n := d.events("csi")
+		d.must(c.Active(d.ctx))
+		d.saw("csi", n+1)
+	case "enables push":
+		d.enableBy(d.providers[name], c, name)
+	case "disables push", "disables its push":
+		node := ""
+		if what == "disables its push" {
+			node = d.nodes[name].Node
+		}
 		n := d.events("disable")
-		d.must(c.DisablePush(d.ctx, d.server.Rouse().JID, ""))
+		d.must(c.DisablePush(d.ctx, service, node))
 		d.saw("disable", n+1)
 	default:
 		return fmt.Errorf("a device cannot do that")
@@ -260,14 +318,23 @@ func (d *drama) deviceDoes(name, what string) error {
 
 func (d *drama) comes(name, how string) error {
 	provider, o := "fcm", lab.ClientOptions{}
-	if how, o.Carbons = strings.CutSuffix(how, " with carbons"); how == " by apns" {
-		provider = "apns"
-	} else if how != "" {
-		return fmt.Errorf("comes by apns, with carbons, or just comes")
+	for _, way := range strings.Split(how, " ")[1:] {
+		switch way {
+		case "apns":
+			provider = way
+		case "websocket":
+			o.Addr = d.webSocket()
+		case "carbons":
+			o.Carbons = true
+		case "by", "with":
+		default:
+			return fmt.Errorf("nobody comes %q", way)
+		}
 	}
 	c := d.client("juliet", name, o)
+	d.providers[name] = provider
 	d.enableBy(provider, c, name)
-	d.devices[name] = c
+	d.devices[name], d.up[name] = c, true
 	return nil
 }
 
@@ -284,6 +351,11 @@ func (d *drama) writes(who, id, to string) error {
 	switch {
 	case who == "romeo" && to == "the room":
 		d.stanza(lab.GroupChat(d.room(), id, body))
+	case to == "the room":
+		d.must(d.device(who).Send(d.ctx, lab.GroupChat(d.room(), id, body)))
+		_, err := d.romeo.AwaitBody(d.ctx, body)
+		d.must(err)
+		d.settle()
 	case who == "romeo" && (to == "" || to == "juliet"):
 		d.stanza(lab.Chat(d.juliet(), id, body))
 	case to == "romeo":

@@ -16,6 +16,7 @@ type server interface {
 	Rouse() lab.Component
 	ClientAddr() string
 	ComponentAddr() string
+	OpenWebSocket() (*lab.WebSocket, error)
 	LogFile() string
 	LogTail(lines int) string
 
@@ -43,6 +44,7 @@ type wish struct {
 	hibernation time.Duration // before a session that nobody resumes ends
 	fallback    time.Duration // before the server publishes by itself; whole seconds
 	noArchive   bool
+	coalesce    string // what rouse is told; "5s"
 	alone       bool            // a server with no other scene on it: it is stopped
 	components  []lab.Component // beside rouse; with such a server alone
 }
@@ -81,7 +83,7 @@ func (w wish) prosody() lab.Options {
 	if w.host == "" {
 		o.Host = "example.test"
 	}
-	o.Rooms = rooms(o.Host)
+	o.Rooms, o.WebSocket = rooms(o.Host), true
 	if w.fallback > 0 {
 		o.HostLua = fmt.Sprintf("rouse_fallback = %d\n", w.fallback/time.Second)
 	}

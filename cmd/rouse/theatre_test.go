@@ -40,7 +40,9 @@ var offers = map[offer]int{
 	{}:                          60,
 	{noArchive: true}:           10,
 	{ackDelay: 2 * time.Second}: 10,
-	{hibernation: time.Second}:  5,
+	{ackDelay: 5 * time.Second}: 0, // and one for each history
+	{hibernation: time.Second, noArchive: true}:  5,
+	{hibernation: time.Second}:                   5,
 	{ackDelay: 2 * time.Second, noArchive: true}: 5,
 }
 
@@ -88,6 +90,9 @@ func (e *ejabberds) open(ctx context.Context) (err error) {
 	o := lab.EjabberdOptions{Dir: filepath.Join(e.dir, "ejabberd"), Ebin: e.ebin(), Host: "theatre.test"}
 	e.free = map[offer][]string{}
 	for offer, n := range offers {
+		if offer.ackDelay == 5*time.Second {
+			n += *historiesN
+		}
 		for range n {
 			w := wish{host: fmt.Sprintf("h%d.test", len(o.Further)), ackDelay: offer.ackDelay, hibernation: offer.hibernation, noArchive: offer.noArchive}
 			o.Further = append(o.Further, w.ejabberd())

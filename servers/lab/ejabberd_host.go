@@ -35,6 +35,11 @@ func (h *EjabberdHost) Host() string { return h.opt.Host }
 // Rouse is the component that the host's mod_rouse reports to.
 func (h *EjabberdHost) Rouse() Component { return h.opt.Rouse }
 
+// OpenWebSocket lets clients in that way.
+func (h *EjabberdHost) OpenWebSocket() (*WebSocket, error) {
+	return NewWebSocket(h.httpAddr(), "/ws", h.opt.Host)
+}
+
 // LogTail is the last n lines of the log that name the host, or say that something is wrong.
 func (h *EjabberdHost) LogTail(n int) string {
 	var keep []string

@@ -96,7 +96,7 @@ func (e *Ejabberd) config() string {
 	line("s2s_access: none")
 	line("listen:")
 	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_c2s, max_stanza_size: 262144, shaper: none, access: all, starttls: false}", e.c2s)
-	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_http, request_handlers: {/api: mod_http_api}}", e.http)
+	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_http, request_handlers: {/api: mod_http_api, /ws: ejabberd_http_ws}}", e.http)
 	line("  - port: %d\n    ip: \"127.0.0.1\"\n    module: ejabberd_service\n    access: all\n    shaper: none\n    global_routes: false\n    hosts:", e.component)
 	for _, c := range components {
 		line("      %s: {password: %s}", yaml(c.JID), yaml(c.Secret))
