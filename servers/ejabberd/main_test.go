@@ -74,7 +74,11 @@ func newRig(t *testing.T, change ...func(*lab.EjabberdOptions)) *rig {
 			t.Error(err)
 		}
 	})
-	r.Rig = servertest.NewRig(t, ctx, e, clients, opt.Users)
+	begin := servertest.NewRig
+	if opt.NoModule {
+		begin = servertest.NewRigWithoutModule
+	}
+	r.Rig = begin(t, ctx, e, clients, opt.Users)
 	r.Settle = r.settle
 	return r
 }

@@ -53,6 +53,9 @@ func NewEjabberd(ctx context.Context, opt EjabberdOptions) (*Ejabberd, error) {
 	}
 	opt.Dir = dir
 	e := &Ejabberd{opt: opt.withDefaults()}
+	if err := CheckEjabberd(); err != nil {
+		return nil, err
+	}
 	for _, d := range []string{"spool", "logs"} {
 		if err := os.MkdirAll(e.path(d), 0o700); err != nil {
 			return nil, err
@@ -96,6 +99,9 @@ func (e *Ejabberd) ComponentAddr() string { return fmt.Sprintf("127.0.0.1:%d", e
 // Spool is the directory of ejabberd's own database.
 func (e *Ejabberd) Spool() string { return e.path("spool") }
 
+// ModulesDir is where its module_install looks for sources and puts modules.
+func (e *Ejabberd) ModulesDir() string { return e.path("modules") }
+
 // LogFile is where ejabberd logs to.
 func (e *Ejabberd) LogFile() string { return e.path("logs/ejabberd.log") }
 
@@ -112,6 +118,17 @@ func (e *Ejabberd) pickPorts() error {
 		defer release() // all stay taken until all are known, so they differ
 		*port = free
 	}
+	return e.writeConfig()
+}
+
+// Configure changes the options and writes the configuration anew. ejabberd reads
+// it when it starts, or when its command reload_config is run.
+func (e *Ejabberd) Configure(change func(*EjabberdOptions)) error {
+	change(&e.opt)
+	return e.writeConfig()
+}
+
+func (e *Ejabberd) writeConfig() error {
 	return os.WriteFile(e.path("ejabberd.yml"), []byte(e.config()), 0o600)
 }
 
@@ -150,18 +167,16 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 // start runs the emulator as it is: without distribution it needs no epmd, and
 // without ejabberdctl no user of its own.
 func (e *Ejabberd) start(ctx context.Context) error {
-	libs, err := filepath.Glob("/usr/lib/*/ejabberd-*")
+	libs, err := ejabberdLibraries()
 	if err != nil {
 		return err
-	}
-	if len(libs) == 0 {
-		return &MissingError{[]string{"ejabberd"}}
 	}
 	cmd := exec.Command("erl", "+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"`+e.Spool()+`"`,
 		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
 	cmd.Dir = e.opt.Dir
 	cmd.Env = append(os.Environ(), "EJABBERD_CONFIG_PATH="+e.path("ejabberd.yml"), "EJABBERD_LOG_PATH="+e.LogFile(),
-		"ERL_LIBS="+filepath.Dir(libs[0]), "ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
+		"ERL_LIBS="+libs, "CONTRIB_MODULES_PATH="+e.ModulesDir(),
+		"ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
 	dieWithParent(cmd)
 	proc, err := begin(cmd, e.path("ejabberd.out"))
 	if err != nil {

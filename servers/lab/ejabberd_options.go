@@ -94,6 +94,7 @@ func (e *Ejabberd) config() string {
 	line("auth_method: internal\nauth_password_format: plain")
 	line("certfiles: []")
 	line("s2s_access: none")
+	line("shaper_rules: {max_user_sessions: 10}") // as in Debian's own configuration
 	line("listen:")
 	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_c2s, max_stanza_size: 262144, shaper: none, access: all, starttls: false}", e.c2s)
 	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_http, request_handlers: {/api: mod_http_api, /ws: ejabberd_http_ws}}", e.http)

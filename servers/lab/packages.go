@@ -3,6 +3,7 @@ package lab
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -48,4 +49,22 @@ func CheckRedis() error {
 		return &MissingError{[]string{"redis-server"}}
 	}
 	return nil
+}
+
+// CheckEjabberd is Check for ejabberd alone.
+func CheckEjabberd() error {
+	_, err := ejabberdLibraries()
+	return err
+}
+
+// ejabberdLibraries is the directory that Debian's Erlang programs are below.
+func ejabberdLibraries() (string, error) {
+	found, err := filepath.Glob("/usr/lib/*/ejabberd-*")
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", &MissingError{[]string{"ejabberd"}}
+	}
+	return filepath.Dir(found[0]), nil
 }

@@ -44,12 +44,19 @@ type Rig struct {
 // alice, bob and carol, who must have accounts.
 func NewRig(t *testing.T, ctx context.Context, s Server, clients *lab.Clients, users map[string]string) *Rig {
 	t.Helper()
+	r := NewRigWithoutModule(t, ctx, s, clients, users)
+	r.Event("bind", "user", "bob")
+	return r
+}
+
+// NewRigWithoutModule is NewRig for a server that does not report anything yet.
+func NewRigWithoutModule(t *testing.T, ctx context.Context, s Server, clients *lab.Clients, users map[string]string) *Rig {
+	t.Helper()
 	r := &Rig{T: t, Ctx: ctx, server: s, clients: clients, users: users}
 	r.F = NewFake(t, s.ComponentAddr(), s.Rouse())
 	r.F.Connect()
 	r.At = r.F.Mark()
 	r.Bob = r.Login("bob/desk", func(o *lab.ClientOptions) { o.NoSM = true })
-	r.Event("bind", "user", "bob")
 	return r
 }
 
@@ -170,12 +177,14 @@ func (r *Rig) WantUnread(e Element, want ...string) {
 // WaitFor tries again, 20 times a second, until it is so.
 func (r *Rig) WaitFor(what string, so func() bool) {
 	r.T.Helper()
+	ctx, cancel := context.WithTimeout(r.Ctx, time.Minute)
+	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
 		case <-tick.C:
-		case <-r.Ctx.Done():
+		case <-ctx.Done():
 			r.T.Fatalf("it never came to this: %s", what)
 		}
 	}

@@ -12,6 +12,8 @@
 
 -import(mod_rouse, [guard/3]).
 
+-define(MAX_ASKED, 1000). % what clients ask in one breath
+
 %% --- The stock triggers.
 
 %% Without them mod_push never publishes for a stanza, and mod_push_keepalive does not take a stanza for a publish. The
@@ -83,38 +85,40 @@ notification(Acc, _) -> Acc.
 
 %% --- Registrations.
 
-%% A client asks for <enable/> or <disable/>: what was stored before shows what has come of it.
-requested({#iq{type = set, sub_els = [El], to = To} = IQ, #{jid := #jid{luser = User, lserver = Host} = From} = State} = Acc) ->
+%% A client asks for <enable/> or <disable/>: what was stored before shows what has come of it. mod_push does it for the
+%% one who asks, whatever account of the host is addressed.
+requested({#iq{type = set, sub_els = [El], to = To} = IQ, #{jid := #jid{luser = User, lserver = Host}} = State} = Acc)
+  when To == undefined; To#jid.lserver == Host ->
     guard(push, Acc,
 	  fun() ->
-		  Own = To == undefined orelse jid:remove_resource(jid:tolower(To)) == jid:remove_resource(jid:tolower(From)),
-		  case Own andalso xmpp:get_ns(El) == ?NS_PUSH_0 of
-		      true ->
-			  Asked = lists:sublist(maps:get(rouse_asked, State, []), 20),
-			  {IQ, State#{rouse_asked => [{asked_for(El), registrations(Host, User)} | Asked]}};
-		      false -> Acc
+		  case xmpp:get_ns(El) == ?NS_PUSH_0 andalso asked_for(El) of
+		      false -> Acc;
+		      Wanted ->
+			  {Before, All} = maps:get(rouse_asked, State, {[], []}),
+			  Now = [{Service, Node} || {_, Service, Node, _} <- registrations(Host, User)],
+			  {IQ, State#{rouse_asked => {lists:usort(Now ++ Before), lists:sublist(Wanted ++ All, ?MAX_ASKED)}}}
 		  end
 	  end);
 requested(Acc) -> Acc.
 
+%% What mod_push will not even look at is none of ours.
 asked_for(El) ->
     try xmpp:decode(El) of
-	#push_enable{jid = Service, node = Node} -> {jid:tolower(Service), Node};
-	_ -> none
-    catch _:_ -> none
+	#push_enable{node = <<>>} -> false;
+	#push_enable{jid = Service, node = Node} -> [{jid:tolower(Service), Node}];
+	#push_disable{} -> []
+    catch _:_ -> false
     end.
 
 %% mod_push tells the client's process what it did, and has done it when the process looks. It may have done several.
-stored(#{rouse_asked := Asked, jid := #jid{luser = User, lserver = Host, lresource = Resource}} = State, Msg)
+stored(#{rouse_asked := {Before, Wanted}, jid := #jid{luser = User, lserver = Host, lresource = Resource}} = State, Msg)
   when Msg == push_disable; element(1, Msg) == push_enable ->
     guard(push, State,
 	  fun() ->
 		  After = registrations(Host, User),
-		  Before = lists:usort([{Service, Node} || {_, Stored} <- Asked, {_, Service, Node, _} <- Stored]),
 		  [gone(Host, User, Service, Node) || {Service, Node} <- Before, not is_stored(Service, Node, After)],
 		  case State of
 		      #{rouse := #{sid := Sid}} ->
-			  Wanted = [W || {W, _} <- Asked, W /= none],
 			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], [])
 			   || {_, Service, Node, _} = R <- After, lists:member({Service, Node}, Wanted)];
 		      _ -> ok
