@@ -4,7 +4,7 @@
 # make bench    rouse bench wake
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
-SERVERS = prosody prosody-modules lua-dbi-sqlite3 ejabberd python3-slixmpp redis-server
+SERVERS = prosody prosody-modules lua-dbi-sqlite3 ejabberd python3-slixmpp redis-server sqlite3
 TOOLS = git gcc libc6-dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s

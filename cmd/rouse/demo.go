@@ -49,9 +49,9 @@ func demo(ctx context.Context, io stdio, once, keep bool) (err error) {
 		return err
 	}
 	fmt.Fprint(io.out, "Starting a Prosody with mod_rouse, rouse, and stand-ins for Apple's and Google's push services …\n")
-	s, err := newScene(ctx, dir, []string{program}, nil, func(ctx context.Context, dir string) (server, error) {
-		return startProsody(ctx, dir, lab.Options{Host: demoHost, AckDelay: 5 * time.Second,
-			Users: map[string]string{"juliet": demoPassword, "romeo": demoPassword, "you": demoPassword}})
+	s, err := newScene(ctx, dir, []string{program}, nil, lab.Options{
+		Host: demoHost, AckDelay: 5 * time.Second,
+		Users: map[string]string{"juliet": demoPassword, "romeo": demoPassword, "you": demoPassword},
 	})
 	if err != nil {
 		os.RemoveAll(dir)

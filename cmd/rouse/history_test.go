@@ -45,8 +45,11 @@ func newHistory(seed uint64, beats int) *history {
 			d.comes += " with carbons"
 		}
 	}
+	for _, d := range h.devices {
+		h.move(d) // they come
+	}
 	for len(h.beats) < beats {
-		if h.chance(2) {
+		if !h.chance(3) {
 			h.speech()
 		} else {
 			h.move(h.devices[h.r.IntN(len(h.devices))])
@@ -66,7 +69,7 @@ func (h *history) beat(lines ...string) {
 // speech lets somebody say something.
 func (h *history) speech() {
 	h.words++
-	kinds := []string{"m", "m", "m", "encrypted", "composing", "receipt", "displayed", "call", "room", "own", "own in the room", "subject"}
+	kinds := []string{"m", "m", "m", "m", "m", "m", "encrypted", "room", "composing", "receipt", "displayed", "call", "room", "own", "own in the room", "subject"}
 	switch kind := kinds[h.r.IntN(len(kinds))]; kind {
 	case "m":
 		h.said(fmt.Sprintf("romeo writes m%d", h.words), func(*actor) bool { return true })
@@ -157,25 +160,25 @@ func (h *history) move(d *actor) {
 		h.beat(does("thaws"))
 	case "up":
 		switch h.r.IntN(10) {
-		case 0, 1, 2:
+		case 0, 1, 2, 3:
 			d.state = "asleep"
 			h.beat(does("sleeps"))
-		case 3:
+		case 4:
 			d.state, d.inRoom = "gone", false
 			h.beat(does("leaves"))
-		case 4:
+		case 5:
 			d.state = "frozen"
 			h.beat(does("freezes"))
-		case 5:
+		case 6:
 			d.inactive = !d.inactive
 			h.beat(does(map[bool]string{true: "is inactive", false: "is active"}[d.inactive]))
-		case 6:
+		case 7:
 			if d.enabled = !d.enabled; d.enabled {
 				h.beat(does("enables push"))
 			} else {
 				h.beat(does("disables its push"))
 			}
-		case 7:
+		case 8:
 			fresh()
 			h.beat(does("is replaced"))
 		default:

@@ -32,19 +32,22 @@ type play struct {
 // patience is how long a play may take on a busy machine.
 const patience = 3 * time.Minute
 
-// everybody are the accounts of a stage.
-var everybody = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
-
 // both plays on each server, in a subtest of its own.
 func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
-	w.users = everybody
+	w.users = people
 	for name, serve := range map[string]func(context.Context, string) (server, error){
 		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
 		"ejabberd": func(ctx context.Context, dir string) (server, error) { return theatre.serve(ctx, dir, w) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := prepareOn(t, serve)
+			p := prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
+				s, err := serve(ctx, dir)
+				if err != nil {
+					return nil, err
+				}
+				return newSceneOn(s, dir, program, env)
+			})
 			if w.coalesce != "" {
 				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
 				p.must(p.configure())
@@ -71,23 +74,28 @@ func (p *play) begins() *play {
 // prepare is begin without rouse and without romeo.
 func prepare(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	o.Users = everybody
+	o.Users = people
 	if o.Host == "" {
 		o.Host = "example.test"
 	}
-	return prepareOn(t, func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, o) })
+	return prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
+		return newScene(ctx, dir, program, env, o)
+	})
 }
 
-// prepareOn is prepare for any server.
-func prepareOn(t *testing.T, serve func(context.Context, string) (server, error)) *play {
+// people have accounts.
+var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+
+// prepareOn is prepare with a scene to choose.
+func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {
 	t.Helper()
-	t.Parallel() // each has ports of its own, and mostly waits
+	t.Parallel() // each has a server and ports of its own, and mostly waits
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, serve)
+	s, err := build(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

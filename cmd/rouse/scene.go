@@ -45,10 +45,19 @@ const (
 	sceneAndroid = "chat-android"
 )
 
-// newScene starts everything but rouse; serve starts the server. Only a whole
-// scene needs closing.
-func newScene(ctx context.Context, dir string, program, env []string, serve func(context.Context, string) (server, error)) (_ *scene, err error) {
-	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`}
+// newScene starts everything but rouse, with a Prosody. Its options may leave out
+// Dir. Only a whole scene needs closing.
+func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (*scene, error) {
+	s, err := startProsody(ctx, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	return newSceneOn(s, dir, program, env)
+}
+
+// newSceneOn is newScene with a server that runs, and is closed with the scene.
+func newSceneOn(on sceneServer, dir string, program, env []string) (_ *scene, err error) {
+	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`, server: serverOf(on)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -58,9 +67,6 @@ func newScene(ctx context.Context, dir string, program, env []string, serve func
 		return nil, err
 	}
 	if s.fcm, err = pushtest.NewFCM(pushtest.FCMOptions{}); err != nil {
-		return nil, err
-	}
-	if s.server, err = serve(ctx, dir); err != nil {
 		return nil, err
 	}
 	if p, ok := s.server.(onProsody); ok {

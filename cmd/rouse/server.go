@@ -3,27 +3,34 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rouse/servers/lab"
 )
 
-// server is an XMPP server with mod_rouse, as far as scenes have to do with it.
-type server interface {
-	Name() string // "Prosody" or "ejabberd"
+// sceneServer is what a scene needs of its XMPP server in any case.
+type sceneServer interface {
 	Host() string
 	Rouse() lab.Component
 	ClientAddr() string
 	ComponentAddr() string
-	OpenWebSocket() (*lab.WebSocket, error)
 	LogFile() string
 	LogTail(lines int) string
+	Close() error
+}
+
+// server is a sceneServer with mod_rouse, and what scenes do to it.
+type server interface {
+	sceneServer
+	Name() string // "Prosody" or "ejabberd"
+	OpenWebSocket() (*lab.WebSocket, error)
 
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	Kill() error
-	Close() error
 
 	AddUser(ctx context.Context, name, password string) error
 	DeleteUser(ctx context.Context, name string) error
@@ -32,7 +39,21 @@ type server interface {
 	// Settle returns when the server has worked off what its clients have sent,
 	// as far as it does not do one thing after another anyhow.
 	Settle(ctx context.Context) error
-	Saved() bool // a power cut would not cost what mod_rouse still has to report
+	// Saved tells whether what mod_rouse has still to report was written to the disk since.
+	Saved(since time.Time) bool
+}
+
+// serverOf gives the server that a sceneServer is.
+func serverOf(s sceneServer) server {
+	switch s := s.(type) {
+	case *lab.Prosody:
+		return onProsody{s}
+	case *lab.Ejabberd:
+		return onEjabberd{s.On(s.Host())}
+	case server:
+		return s
+	}
+	panic(fmt.Sprintf("a scene cannot be played on a %T", s))
 }
 
 // wish is what a scene wants of its server, whichever it is. The zero value is
@@ -44,7 +65,7 @@ type wish struct {
 	hibernation time.Duration // before a session that nobody resumes ends
 	fallback    time.Duration // before the server publishes by itself; whole seconds
 	noArchive   bool
-	coalesce    string // what rouse is told; "5s"
+	coalesce    string          // what rouse is told; "5s"
 	alone       bool            // a server with no other scene on it: it is stopped
 	components  []lab.Component // beside rouse; with such a server alone
 }
@@ -60,9 +81,8 @@ func (onProsody) Name() string { return "Prosody" }
 // Settle has nothing to wait for: Prosody is one process that does one thing after another.
 func (onProsody) Settle(context.Context) error { return nil }
 
-func (s onProsody) Saved() bool {
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*"))
-	return len(files) > 0
+func (s onProsody) Saved(since time.Time) bool {
+	return writtenSince(since, filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*"))
 }
 
 func (s onProsody) AddUser(_ context.Context, name, password string) error {
@@ -106,9 +126,8 @@ type onEjabberd struct{ *lab.EjabberdHost }
 
 func (onEjabberd) Name() string { return "ejabberd" }
 
-func (s onEjabberd) Saved() bool {
-	files, _ := filepath.Glob(filepath.Join(s.Spool(), "rouse", s.Host(), "q.*"))
-	return len(files) > 0
+func (s onEjabberd) Saved(since time.Time) bool {
+	return writtenSince(since, filepath.Join(s.Spool(), "rouse", s.Host(), "q.*"))
 }
 
 func (s onEjabberd) LoadModule(ctx context.Context) error   { return s.Load(ctx, "mod_rouse") }
@@ -140,4 +159,13 @@ func startEjabberd(ctx context.Context, dir, ebin string, o lab.EjabberdOptions)
 		return nil, err
 	}
 	return onEjabberd{e.On(o.Host)}, nil
+}
+
+// writtenSince tells whether one of the files was written since then.
+func writtenSince(since time.Time, pattern string) bool {
+	files, _ := filepath.Glob(pattern)
+	return slices.ContainsFunc(files, func(f string) bool {
+		info, err := os.Stat(f)
+		return err == nil && info.ModTime().After(since)
+	})
 }
