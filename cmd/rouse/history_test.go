@@ -167,7 +167,7 @@ func (h *history) move(d *actor) {
 			d.state, d.inRoom = "gone", false
 			h.beat(does("leaves"))
 		case 5:
-			d.state = "frozen"
+			d.state, d.late = "frozen", false
 			h.beat(does("freezes"))
 		case 6:
 			d.inactive = !d.inactive

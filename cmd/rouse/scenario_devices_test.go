@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"testing"
 
+	xmpp "mellium.im/xmpp/stanza"
+
+	"rouse/component/pubsub"
 	"rouse/push/pushtest"
 	"rouse/servers/lab"
 )
@@ -19,10 +23,15 @@ func TestTheFirstPicture(t *testing.T) {
 		p.must(err)
 		p.must(phone.EnablePush(p.ctx, r))
 		p.nodes["phone"] = r
-		p.kills() // so that nothing comes of the server's own publish
+		p.kills()
+		// Nothing comes of the server's own publish, and it keeps the registration.
+		busy := &thirdParty{Component: p.another(p.server.Rouse(), 0), verdict: pubsub.Later}
+		busy.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(busy))
+		leaves := p.connects(busy.Component)
 		p.must(phone.Drop(p.ctx))
 		p.sends(lab.Chat(p.juliet(), "m1", "body of m1"))
-		p.refused("wait")
+		p.must(p.await(p.ctx, "the server's own publish", func() bool { return len(busy.published()) > 0 }))
+		leaves()
 		p.must(p.server.LoadModule(p.ctx))
 		p.starts()
 		p.wants("phone")

@@ -16,18 +16,19 @@ import (
 	"rouse/servers/lab"
 )
 
-// thirdParty is somebody else's push service, which takes every publish.
+// thirdParty is somebody else's push service, which gives every publish the same verdict.
 type thirdParty struct {
 	*component.Component
-	mu    sync.Mutex
-	nodes []string // published to, in order
+	verdict pubsub.Verdict
+	mu      sync.Mutex
+	nodes   []string // published to, in order
 }
 
 func (s *thirdParty) Publish(_ context.Context, _ string, n pubsub.Notice) pubsub.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nodes = append(s.nodes, n.Node)
-	return pubsub.Accepted
+	return s.verdict
 }
 
 func (s *thirdParty) published() []string {
@@ -48,19 +49,21 @@ func (p *play) another(c lab.Component, maxSent int) *component.Component {
 	return l
 }
 
-// connects runs a component until the test ends.
-func (p *play) connects(c *component.Component) {
+// connects runs a component until the test ends, or it is told to go.
+func (p *play) connects(c *component.Component) (leaves func()) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.ctx)
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	p.t.Cleanup(func() {
+	leaves = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			p.t.Error(err)
 		}
 	})
+	p.t.Cleanup(leaves)
 	p.must(p.await(p.ctx, c.JID().String(), c.Connected))
+	return leaves
 }
 
 // TestRouseIsAway: the server helps itself, and what it did is not done again.
@@ -68,7 +71,7 @@ func TestRouseIsAway(t *testing.T) {
 	const fallback = 2 * time.Second
 	other := lab.Component{JID: "push.other.test", Secret: "other"}
 	both(t, wish{alone: true, fallback: fallback, components: []lab.Component{other}}, func(t *testing.T, p *play) {
-		service := &thirdParty{Component: p.another(other, 0)}
+		service := &thirdParty{Component: p.another(other, 0), verdict: pubsub.Accepted}
 		service.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(service))
 		p.connects(service.Component)
 		publishes := func(n int) {
@@ -100,7 +103,7 @@ func TestRouseIsAway(t *testing.T) {
 		p.kills()
 		p.absent()
 		gone := time.Now()
-		p.must(p.await(p.ctx, "the time of the fallback", func() bool { return time.Since(gone) > fallback }))
+		p.must(p.await(p.ctx, "the time of the fallback", func() bool { return time.Since(gone) > 2*fallback }))
 		p.sends(lab.Chat(p.juliet(), "m2", "body of m2"))
 		publishes(2) // by the server itself
 

@@ -19,10 +19,10 @@ var theatre ejabberds
 // ejabberds are one server with many hosts, each for one scene, and what servers
 // that are for one scene alone are made of.
 type ejabberds struct {
-	once sync.Once
-	err  error
-	dir  string
-	all  *lab.Ejabberd
+	compiled, opened sync.Once
+	compileErr, err  error
+	dir              string
+	all              *lab.Ejabberd
 
 	mu   sync.Mutex
 	free map[offer][]string // hosts that no scene has had yet
@@ -41,14 +41,21 @@ var offers = map[offer]int{
 	{noArchive: true}:           10,
 	{ackDelay: 2 * time.Second}: 10,
 	{ackDelay: 5 * time.Second}: 0, // and one for each history
-	{hibernation: time.Second, noArchive: true}:  5,
-	{hibernation: time.Second}:                   5,
-	{ackDelay: 2 * time.Second, noArchive: true}: 5,
+	{hibernation: time.Second, noArchive: true}:  2,
+	{hibernation: time.Second}:                   2,
+	{ackDelay: 2 * time.Second, noArchive: true}: 2,
 }
 
 // serve gives a host of the server that is there, or a server in dir.
 func (e *ejabberds) serve(ctx context.Context, dir string, w wish) (server, error) {
-	e.once.Do(func() { e.err = e.open(ctx) })
+	e.compiled.Do(func() { e.compileErr = e.compile(ctx) })
+	if e.compileErr != nil {
+		return nil, e.compileErr
+	}
+	if w.alone {
+		return startEjabberd(ctx, dir, e.ebin(), w.ejabberd())
+	}
+	e.opened.Do(func() { e.err = e.open(ctx) })
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -73,20 +80,21 @@ func (e *ejabberds) take(w wish) string {
 	defer e.mu.Unlock()
 	o := offer{w.ackDelay, w.hibernation, w.noArchive}
 	hosts := e.free[o]
-	if w.alone || len(hosts) == 0 {
+	if len(hosts) == 0 {
 		return ""
 	}
 	e.free[o] = hosts[1:]
 	return hosts[0]
 }
 
-func (e *ejabberds) open(ctx context.Context) (err error) {
+func (e *ejabberds) compile(ctx context.Context) (err error) {
 	if e.dir, err = os.MkdirTemp("", "rouse-theatre-"); err != nil {
 		return err
 	}
-	if err := lab.CompileEjabberd(ctx, e.ebin()); err != nil {
-		return err
-	}
+	return lab.CompileEjabberd(ctx, e.ebin())
+}
+
+func (e *ejabberds) open(ctx context.Context) (err error) {
 	o := lab.EjabberdOptions{Dir: filepath.Join(e.dir, "ejabberd"), Ebin: e.ebin(), Host: "theatre.test"}
 	e.free = map[offer][]string{}
 	for offer, n := range offers {

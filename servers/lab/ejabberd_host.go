@@ -40,11 +40,11 @@ func (h *EjabberdHost) OpenWebSocket() (*WebSocket, error) {
 	return NewWebSocket(h.httpAddr(), "/ws", h.opt.Host)
 }
 
-// LogTail is the last n lines of the log that name the host, or say that something is wrong.
+// LogTail is the last n lines of the log that name the host, or tell of an error.
 func (h *EjabberdHost) LogTail(n int) string {
 	var keep []string
 	for line := range strings.Lines(h.Ejabberd.LogTail(100 * n)) {
-		if strings.Contains(line, h.opt.Host) || strings.Contains(line, "[error]") || strings.Contains(line, "[warning]") || strings.Contains(line, "[critical]") {
+		if strings.Contains(line, h.opt.Host) || strings.Contains(line, "[error]") || strings.Contains(line, "[critical]") {
 			keep = append(keep, strings.TrimSuffix(line, "\n"))
 		}
 	}
