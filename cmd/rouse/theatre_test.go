@@ -37,9 +37,9 @@ type offer struct {
 // The hosts are there before the scenes that ask for them. A scene that comes
 // too late has a server of its own.
 var offers = map[offer]int{
-	{}:                          60,
-	{noArchive: true}:           10,
-	{ackDelay: 2 * time.Second}: 10,
+	{}:                          50,
+	{noArchive: true}:           4,
+	{ackDelay: 2 * time.Second}: 6,
 	{ackDelay: 5 * time.Second}: 0, // and one for each history
 	{hibernation: time.Second, noArchive: true}:  2,
 	{hibernation: time.Second}:                   2,
