@@ -1,6 +1,6 @@
 # make          build bin/rouse
 # make test     everything: format, vet, lint, unit tests, real servers (race detector on)
-# make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it
+# make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it, ARGS=--redis is on a Redis
 # make bench    rouse bench wake
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 

@@ -11,10 +11,14 @@ type Policy struct {
 	// what follows within the window goes out as one wake at its end. Calls and
 	// wakes of a higher class than the last do not wait.
 	Coalesce time.Duration
+
+	// Calls is how many of them may ring a device in a minute, and Silents how many
+	// silent wakes it may get in an hour, where Hold is asked. 0: there is no limit.
+	Calls, Silents int
 }
 
 // DefaultPolicy suits most.
-func DefaultPolicy() Policy { return Policy{Coalesce: 5 * time.Second} }
+func DefaultPolicy() Policy { return Policy{Coalesce: 5 * time.Second, Calls: 10, Silents: 3} }
 
 // Rules names every rule, for metrics. Empty: no rule of ours speaks.
 func Rules() []string { return []string{"", "a1", "a2", "a3", "a4", "b", "b'", "c", "p"} }

@@ -18,6 +18,9 @@ func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Set
 	switch s.Verdict {
 	case session.Sent, session.GaveUp:
 		d.say(w.Rule, s.Verdict, key.Class, key.Address, s.Why)
+		if s.Verdict == session.Sent {
+			d.noted(key)
+		}
 		d.rest(key, w)
 	case session.Again:
 		w.Due, w.Lease, w.Sent = s.Due, time.Time{}, 0

@@ -35,7 +35,10 @@ func (d *decision) owe(rule string, addr session.Address, ep session.Endpoint, c
 	if k, w, ok := d.roomIn(addr, class); ok {
 		w.Count += count
 		if class == session.Call && !w.Claimed(d.now) {
-			w.Since, w.Due = d.now, d.now // another call: it rings as long as any
+			w.Since = d.now // another call: it rings as long as any
+			if w.Attempt > 0 {
+				w.Due = d.now
+			}
 		}
 		d.a.Pending[k] = w
 		why := "joins a wake that is still to be sent"
@@ -96,7 +99,7 @@ func (d *decision) absorb(addr session.Address, class session.Class, w *session.
 // due says when a new wake may go out, and moves the endpoint's window.
 func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (time.Time, session.Endpoint) {
 	if class == session.Call {
-		return now, ep
+		return calls(ep, p, now)
 	}
 	at := now
 	if end := ep.Woken.Add(p.Coalesce); class <= ep.WokenAs && end.After(now) && !ep.Woken.After(now.Add(p.Coalesce)) {

@@ -14,6 +14,7 @@ type Config struct {
 	Component *Component `toml:"component"` // nil: no link to an XMPP server
 	Store     Store      `toml:"store"`
 	Apps      []App      `toml:"app"`
+	Push      Push       `toml:"push"`
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`
@@ -38,6 +39,8 @@ type App struct {
 	Default  bool   `toml:"default"`
 	Endpoint string `toml:"endpoint"` // empty: the provider's own
 	CAFile   string `toml:"ca_file,path"`
+	Rate     int    `toml:"rate"` // wakes in a second; 0: no limit
+	Profile  string `toml:"profile" enum:"conversations,monal,siskin,snikket,mongoose,plain" default:"conversations"`
 
 	// APNs
 	Topic           string `toml:"topic"`
@@ -49,6 +52,7 @@ type App struct {
 	PasswordFile    string `toml:"password_file,path"`
 	Password        Secret `toml:"-"` // what PasswordFile holds
 	VoIP            bool   `toml:"voip"`
+	OtherEndpoint   string `toml:"other_endpoint"` // of the other environment; empty: Apple's, or none with an Endpoint
 
 	// FCM
 	CredentialsFile string `toml:"credentials_file,path"`
@@ -76,11 +80,17 @@ const (
 type Rules struct {
 	Coalesce time.Duration `toml:"coalesce" default:"5s"`
 	Grace    time.Duration `toml:"grace" default:"0s"`
+
+	Silents     int `toml:"silent_per_hour" default:"3"`
+	Calls       int `toml:"calls_per_minute" default:"10"`
+	SenderRate  int `toml:"sender_rate" default:"50"`
+	SenderBurst int `toml:"sender_burst" default:"500"`
 }
 
 // Web is the listener for pages, health and metrics.
 type Web struct {
-	Listen string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	Listen      string `toml:"listen" default:"127.0.0.1:8470"` // empty: none
+	UnifiedPush string `toml:"unifiedpush"`                     // what reaches Listen from outside, without a slash at the end; empty: not offered
 }
 
 // Log is what is logged, and how.

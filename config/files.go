@@ -49,6 +49,7 @@ func checkFiles(c *Config, mode fs.FileMode) Errors {
 				"chmod 0600 "+c.source.name+", or move the password into a file of its own: password_file")
 		}
 	}
+	f.push(&c.Push)
 	f.store(&c.Store)
 	// The node key is made at the first start.
 	if _, err := os.Stat(c.Store.KeyFile); !errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +96,7 @@ func (f *fileChecker) private(key, path string, limit int64) []byte {
 // ourselves, since under a new one every subscription is worthless.
 func (f *fileChecker) vapidKey(key, path string) {
 	if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
-		f.fail(key, fmt.Sprintf("%s: %s", path, cause(err)), "to make one: (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out "+path+")")
+		f.fail(key, fmt.Sprintf("%s: %s", path, cause(err)), "rouse vapid "+path+" makes one")
 		return
 	}
 	f.private(key, path, maxSecret)

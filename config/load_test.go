@@ -55,6 +55,7 @@ team_id = "TEAM45678X"
 default = true
 voip = true
 endpoint = ""
+profile = "siskin"
 
 [[app]]
 name = "chat-old"
@@ -69,8 +70,14 @@ provider = "fcm"
 credentials_file = "/service-account.json"
 endpoint = "https://proxy.example.org/fcm"
 
+[push]
+proxy = "http://127.0.0.1:3128"
+proxy_user = "rouse"
+proxy_password_file = "proxy.password"
+
 [rules]
 coalesce = "90s"
+silent_per_hour = 2
 
 [log]
 level = "debug"
@@ -80,6 +87,7 @@ func TestLoad(t *testing.T) {
 	files := map[string]string{
 		"rouse.toml":       strings.Replace(whole, "/service-account.json", "service-account.json", 1),
 		"component.secret": "hunter2\r\n", "AuthKey.p8": "key", "old.p12": "cert", "old.password": " pass word \n", "service-account.json": "{}",
+		"proxy.password": "hunter3\n",
 	}
 	d := dir(t, files, map[string]fs.FileMode{"rouse.toml": 0o644, "AuthKey.p8": 0o400})
 	c, err := Load(filepath.Join(d, "rouse.toml"))
@@ -97,12 +105,13 @@ func TestLoad(t *testing.T) {
 			KeyFile: in("rouse.key"), Durability: Safe, Record: 200},
 		Apps: []App{
 			{Name: "chat-ios", Provider: APNs, Default: true, Topic: "org.example.chat", Environment: Sandbox,
-				KeyFile: in("AuthKey.p8"), KeyID: "ABC123DEFG", TeamID: "TEAM45678X", VoIP: true},
+				KeyFile: in("AuthKey.p8"), KeyID: "ABC123DEFG", TeamID: "TEAM45678X", VoIP: true, Profile: "siskin"},
 			{Name: "chat-old", Provider: APNs, Topic: "org.example.old", Environment: Production,
-				CertificateFile: in("old.p12"), PasswordFile: in("old.password"), Password: NewSecret(" pass word ")},
-			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json")},
+				CertificateFile: in("old.p12"), PasswordFile: in("old.password"), Password: NewSecret(" pass word "), Profile: "conversations"},
+			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json"), Profile: "conversations"},
 		},
-		Rules: Rules{Coalesce: 90 * time.Second},
+		Push:  Push{Proxy: "http://127.0.0.1:3128", ProxyUser: "rouse", ProxyPasswordFile: in("proxy.password"), ProxyPassword: NewSecret("hunter3")},
+		Rules: Rules{Coalesce: 90 * time.Second, Silents: 2, Calls: 10, SenderRate: 50, SenderBurst: 500},
 		Web:   Web{Listen: "127.0.0.1:8470"},
 		Log:   Log{Level: "debug", Format: "text"},
 	}
@@ -121,7 +130,7 @@ func TestEmptyFileIsAConfiguration(t *testing.T) {
 		want := &Config{
 			Store: Store{URL: NewSecret("sqlite:rouse.db"), Name: "sqlite:/etc/rouse/rouse.db", Path: "/etc/rouse/rouse.db",
 				KeyFile: "/etc/rouse/rouse.key", Durability: Safe, Record: 200},
-			Rules: Rules{Coalesce: 5 * time.Second},
+			Rules: Rules{Coalesce: 5 * time.Second, Silents: 3, Calls: 10, SenderRate: 50, SenderBurst: 500},
 			Web:   Web{Listen: "127.0.0.1:8470"},
 			Log:   Log{Level: "info", Format: "text"},
 		}
@@ -163,7 +172,7 @@ func TestLoadFindsFaultsInFiles(t *testing.T) {
 				"rouse: DIR/rouse.toml:5:1: app[0].ca_file: DIR/ca.pem: holds no certificate\nhint: certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE\n" +
 				"rouse: DIR/rouse.toml:7:1: rules.grace: a grace window is not available yet\nhint: grace = \"0s\", or leave it out\n"},
 		{"no VAPID key", map[string]string{"rouse.toml": webpush}, nil,
-			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: DIR/vapid.pem: no such file or directory\nhint: to make one: (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out DIR/vapid.pem)\n"},
+			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: DIR/vapid.pem: no such file or directory\nhint: rouse vapid DIR/vapid.pem makes one\n"},
 		{"VAPID key for everyone", map[string]string{"rouse.toml": webpush, "vapid.pem": "x"}, map[string]fs.FileMode{"vapid.pem": 0o644},
 			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: readable by everyone (mode 0644)\nhint: chmod 0600 DIR/vapid.pem\n"},
 		{"VAPID key", map[string]string{"rouse.toml": webpush, "vapid.pem": "x"}, nil, ""},

@@ -39,11 +39,30 @@ func validate(c *Config, read Errors) Errors {
 		v.store(&c.Store)
 	}
 	v.apps()
+	v.push(&c.Push)
 	v.rules()
 	if c.Web.Listen != "" {
 		v.hostPort("web.listen", c.Web.Listen, true)
 	}
+	v.unifiedPush()
 	return v.errs
+}
+
+// unifiedPush wants what carries a push: a listener, a link, and users.
+func (v *validator) unifiedPush() {
+	const key = "web.unifiedpush"
+	u := &v.c.Web.UnifiedPush
+	if *u == "" {
+		return
+	}
+	v.endpoint(key, *u)
+	*u = strings.TrimRight(*u, "/")
+	switch {
+	case v.c.Web.Listen == "":
+		v.fail(key, "there is no listener for it", `web.listen = "127.0.0.1:8470", and a proxy in front of it`)
+	case v.c.Component == nil || len(v.c.Component.Hosts) == 0:
+		v.fail(key, "there is nobody to offer it to", "name the domains of the users in component.hosts")
+	}
 }
 
 // fail reports the first thing that is wrong with a key.
@@ -186,6 +205,7 @@ func (v *validator) rules() {
 	if r.Coalesce < 0 || r.Coalesce > maxCoalesce {
 		v.fail("rules.coalesce", fmt.Sprintf("%v is out of range", r.Coalesce), `from "0s" (each stanza wakes) to "1h"`)
 	}
+	v.limits(r)
 	if r.Grace != 0 {
 		v.fail("rules.grace", "a grace window is not available yet", `grace = "0s", or leave it out`)
 	}
@@ -219,6 +239,7 @@ func (v *validator) apps() {
 			}
 		}
 		v.endpoint(key+".endpoint", a.Endpoint)
+		v.limit(key+".rate", a.Rate)
 		if v.required(key+".provider", a.Provider, `"apns", "fcm" or "webpush"`) {
 			v.provider(key, a)
 		}
@@ -227,7 +248,7 @@ func (v *validator) apps() {
 
 // ofProvider lists the keys that only one provider has.
 var ofProvider = map[string][]string{
-	APNs:    {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip"},
+	APNs:    {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip", "other_endpoint"},
 	FCM:     {"credentials_file"},
 	WebPush: {"vapid_key_file", "contact", "allow_private"},
 }
@@ -253,6 +274,10 @@ func (v *validator) provider(key string, a *App) {
 }
 
 func (v *validator) webPush(key string, a *App) {
+	a.Profile = ""
+	if v.has(key + ".profile") {
+		v.fail(key+".profile", "does nothing for webpush", "take it out: these apps get account and count")
+	}
 	if a.Endpoint != "" {
 		v.fail(key+".endpoint", "does nothing for webpush", "take it out: each subscription has an endpoint of its own")
 	}
@@ -289,6 +314,9 @@ var tenCharacters = regexp.MustCompile(`^[A-Z0-9]{10}$`)
 
 func (v *validator) apns(key string, a *App) {
 	v.required(key+".topic", a.Topic, "the bundle ID of the app")
+	if a.OtherEndpoint != "none" {
+		v.endpoint(key+".other_endpoint", a.OtherEndpoint)
+	}
 	token := v.has(key+".key_file") || v.has(key+".key_id") || v.has(key+".team_id")
 	switch cert := v.has(key + ".certificate_file"); {
 	case token && cert:

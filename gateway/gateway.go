@@ -39,9 +39,11 @@ type Observer interface {
 	Event(kind session.Kind)
 	Decision(rule string, v session.Verdict)
 	UnknownNode() // a node that was issued here is not in the store
+	Limited()     // a publish was refused: its sender's rate
 }
 
-// Config is what a Gateway needs. All fields but Answered and Observer are required.
+// Config is what a Gateway needs. All fields but Observer and what is nil
+// or zero by its word are required.
 type Config struct {
 	Store    store.Store
 	Server   Server
@@ -54,6 +56,8 @@ type Config struct {
 	Logger   *slog.Logger
 	Observer Observer
 	Answered func(wake, condition, errorType string) // a third party's push service answered
+	Scarce   func(app string) bool                   // whether its devices take few silent wakes; nil: none do
+	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
 
 	Shared bool          // other processes work on the store too
 	Holds  func() bool   // whether this process may have the link; nil: always
@@ -67,16 +71,17 @@ const (
 	askFor      = 30 * time.Second // a picture that did not begin is asked again
 	pictureTime = 15 * time.Minute // that a picture may take
 	sweepers    = 64               // accounts that are swept side by side
-	cached      = 20_000           // owners, and registrations
+	cached      = 100_000          // owners, and registrations
 	fresh       = 30 * time.Second // a registration is taken from memory while others may bury it
 )
 
 // Gateway is described at the package.
 type Gateway struct {
-	cfg    Config
-	log    *slog.Logger
-	owners *cache[store.Owner]
-	regs   *cache[known]
+	cfg     Config
+	log     *slog.Logger
+	owners  *cache[store.Owner]
+	regs    *cache[known]
+	senders *senders
 
 	mu     sync.Mutex
 	boxes  map[string]*box
@@ -95,7 +100,7 @@ type Gateway struct {
 func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger,
-		owners: newCache[store.Owner](cached), regs: newCache[known](cached),
+		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
 		boxes: make(map[string]*box), hosts: make(map[string]*sync.Mutex),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}

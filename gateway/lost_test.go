@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,21 +11,14 @@ import (
 	"rouse/store/sqlite"
 )
 
-// watcher is an Observer that counts nodes that the store does not know.
-type watcher struct{ unknown atomic.Int32 }
-
-func (*watcher) Event(session.Kind)               {}
-func (*watcher) Decision(string, session.Verdict) {}
-func (c *watcher) UnknownNode()                   { c.unknown.Add(1) }
-
 // withoutStore is a house whose store was lost: the key was kept, and nothing else.
-func withoutStore(t *testing.T) (*house, *watcher) {
+func withoutStore(t *testing.T) (*house, *observer) {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rouse.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := new(watcher)
+	seen := new(observer)
 	return houseOn(t, st, func(c *gateway.Config) { c.Observer = seen }), seen
 }
 

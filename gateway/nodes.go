@@ -66,6 +66,11 @@ func (n *Nodes) Secret(node string) string {
 	return base64.RawURLEncoding.EncodeToString(n.mac("secret", node)[:18])
 }
 
+// Key gives a key for another purpose, that follows from this one.
+func (n *Nodes) Key(purpose string) [sha256.Size]byte {
+	return [sha256.Size]byte(n.mac("key", purpose))
+}
+
 // Fingerprint names the key without giving it away, so that a store can tell
 // whether it still has the key its nodes were issued under.
 func (n *Nodes) Fingerprint() string { return hex.EncodeToString(n.mac("fingerprint")[:8]) }

@@ -57,6 +57,8 @@ func (g *Gateway) Publish(ctx context.Context, p PublishRequest) Answer {
 		return Forbidden
 	case !reg.Live():
 		return NoNode
+	case !g.admits(p):
+		return Later
 	}
 	e := session.Event{
 		Kind: session.Publish, Class: p.Class, Count: p.Count,

@@ -37,7 +37,12 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 				g.log.Error("cannot settle a wake without target", "err", err)
 			}
 		default:
-			jobs = append(jobs, job)
+			if until := g.hold(ctx, job); until.IsZero() {
+				jobs = append(jobs, job)
+			} else if err := g.Settle(ctx, job, session.Settlement{Verdict: session.Again, Free: true, At: g.cfg.Now(), Due: until,
+				Why: "waits: the device got as many silent wakes in an hour as it takes"}); err != nil {
+				g.log.Error("cannot put off a silent wake; it is tried again when its lease ends", "err", err)
+			}
 		}
 	}
 	return jobs, nil
@@ -80,6 +85,18 @@ func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, er
 	}
 	job.Target = reg
 	return "", nil
+}
+
+// hold says until when a wake has to wait for its device's sake; zero: it need not.
+func (g *Gateway) hold(ctx context.Context, job session.Job) time.Time {
+	if job.Key.Class != session.Silent || g.cfg.Scarce == nil || !g.cfg.Scarce(job.Target.App) {
+		return time.Time{}
+	}
+	o, err := g.load(ctx, job.Owner)
+	if err != nil {
+		return time.Time{} // whoever settles it says so
+	}
+	return business.Hold(o.Account.Endpoints[job.Key.Address], job.Key.Class, g.cfg.Policy(), g.cfg.Now())
 }
 
 // wakeID is a UUID (RFC 9562 §5.8) that stays the same over all tries of a wake.

@@ -19,6 +19,7 @@ type app struct {
 	took     time.Duration // what a send takes, smoothed
 	moved    time.Time     // when a send last ended, or the first began
 	next     time.Time     // when the next wake that finds no room is to come back
+	paid     time.Time     // Rate: when all that was sent would have been, one after the other
 
 	spoke time.Time // the last line in the log about passing faults
 	held  int       // lines that were kept back since
@@ -50,6 +51,13 @@ func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why
 	if share := max(a.cfg.Concurrency/8, 1); a.cfg.PerService && a.services[j.Key.Service] >= share {
 		return now.Add(5*time.Second + time.Duration(r*float64(5*time.Second))), "waits for room: its push service is slow"
 	}
+	var gap time.Duration
+	if a.cfg.Rate > 0 && !call {
+		gap = time.Second / time.Duration(a.cfg.Rate)
+		if a.paid.After(now.Add(time.Second - gap)) { // a second's worth went out in the last second
+			return a.queue(now, gap, gap), "waits: more in a second is not sent for the app"
+		}
+	}
 	b, ok := a.breaker.Allow(now)
 	if a.breaker = b; !ok {
 		// Spread behind the probe, so that they find out together whether it went well.
@@ -59,6 +67,10 @@ func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why
 		a.moved = now
 	}
 	a.inflight++
+	if a.paid.Before(now) {
+		a.paid = now
+	}
+	a.paid = a.paid.Add(gap)
 	if a.cfg.PerService {
 		a.services[j.Key.Service]++
 	}
@@ -69,8 +81,13 @@ func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why
 // works it off. Coming back sooner would only mean being turned away again.
 func (a *app) pace(now time.Time) time.Time {
 	took := max(a.took, now.Sub(a.moved))
-	gap := min(took/time.Duration(a.cfg.Concurrency), time.Second)
-	if soon := now.Add(took / 4); a.next.Before(soon) {
+	return a.queue(now, min(took/time.Duration(a.cfg.Concurrency), time.Second), took/4)
+}
+
+// queue gives the next place in a row of wakes with such gaps, no sooner than wait
+// from now.
+func (a *app) queue(now time.Time, gap, wait time.Duration) time.Time {
+	if soon := now.Add(wait); a.next.Before(soon) {
 		a.next = soon
 	}
 	a.next = a.next.Add(gap)

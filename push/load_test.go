@@ -324,3 +324,48 @@ func TestOutboxThatIsHastyDoesNotMakeUsSpin(t *testing.T) {
 		}
 	})
 }
+
+// TestRateOfAnApp: an app sends so many wakes in a second and no more, each after
+// the other; calls go out meanwhile.
+func TestRateOfAnApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		var mu sync.Mutex
+		var at []time.Duration
+		start := time.Now()
+		run(t, o, map[string]App{"slow": {Rate: 20, Provider: provider(func(_ context.Context, n Notification) Result {
+			mu.Lock()
+			defer mu.Unlock()
+			if n.Class != session.Call {
+				at = append(at, time.Since(start))
+			}
+			return Result{Outcome: Delivered}
+		})}, "other": {Provider: slow(0, Result{Outcome: Delivered})}})
+		for i := range 200 {
+			o.add(fmt.Sprint(i), "slow", session.Message)
+		}
+		time.Sleep(2 * time.Second)
+		o.add("call", "slow", session.Call)
+		o.add("neighbour", "other", session.Message)
+		synctest.Wait()
+		for _, id := range []string{"call", "neighbour"} {
+			if s := o.last(t, id); s.Verdict != session.Sent || s.Latency > time.Second {
+				t.Errorf("%s: %+v", id, s)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(at) != 200 {
+			t.Fatalf("%d were sent", len(at))
+		}
+		for i := range at {
+			if i+40 < len(at) && at[i+40]-at[i] < time.Second {
+				t.Errorf("41 within a second from %v on", at[i])
+				break
+			}
+		}
+		if last := at[len(at)-1]; last < 9*time.Second-time.Millisecond || last > 20*time.Second {
+			t.Errorf("200 wakes took %v at 20 a second", last)
+		}
+	})
+}

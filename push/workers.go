@@ -30,6 +30,7 @@ type App struct {
 	Provider    Provider
 	Concurrency int           // sends under way at once; 0: DefaultConcurrency. Calls may use a quarter more
 	Timeout     time.Duration // for one try; 0: DefaultTimeout
+	Rate        int           // wakes in a second; 0: no limit. Calls do not count
 	PerService  bool          // no push service may take more than an eighth of Concurrency (relay)
 }
 

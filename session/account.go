@@ -58,15 +58,17 @@ func (a *Address) UnmarshalText(b []byte) error {
 
 // Endpoint is one device that can be woken.
 type Endpoint struct {
-	Owner    string    `json:"owner,omitempty"` // id of the session that enabled it and is still there
-	Resource string    `json:"resource,omitempty"`
-	Client   string    `json:"client,omitempty"`
-	Secret   string    `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
-	Enabled  time.Time `json:"enabled,omitzero"`
-	Touched  time.Time `json:"touched,omitzero"`
-	Woken    time.Time `json:"woken,omitzero"` // when the last coalesced wake fell due: the window starts here
-	WokenAs  Class     `json:"as,omitempty"`   // and the class of that wake: a higher one does not wait for the window
-	Dead     string    `json:"dead,omitempty"` // why it cannot be woken any more; empty while it can
+	Owner    string      `json:"owner,omitempty"` // id of the session that enabled it and is still there
+	Resource string      `json:"resource,omitempty"`
+	Client   string      `json:"client,omitempty"`
+	Secret   string      `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
+	Enabled  time.Time   `json:"enabled,omitzero"`
+	Touched  time.Time   `json:"touched,omitzero"`
+	Woken    time.Time   `json:"woken,omitzero"`    // when the last coalesced wake fell due: the window starts here
+	WokenAs  Class       `json:"as,omitempty"`      // and the class of that wake: a higher one does not wait for the window
+	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
+	Silents  []time.Time `json:"silents,omitempty"` // when those of the last hour were sent
+	Dead     string      `json:"dead,omitempty"`    // why it cannot be woken any more; empty while it can
 }
 
 // Sighting remembers for a while that a stanza was decided, under its key.

@@ -42,6 +42,7 @@ type Metrics struct {
 	unknown   prometheus.Counter
 	wakesVec  *prometheus.CounterVec
 	wakes     atomic.Pointer[map[wake]prometheus.Counter] // replaced when the apps change
+	limited   prometheus.Counter
 	latency   prometheus.Histogram
 	storeOps  map[string]prometheus.Observer
 }
@@ -85,6 +86,9 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 	m.wakesVec = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rouse_wakes_total",
 		Help: "Tries to deliver a wake, by provider, app and what came of it."}, []string{"provider", "app", "outcome"})
+	m.limited = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "rouse_publishes_limited_total",
+		Help: "Publishes that were answered wait because their domain sent more than it may."})
 	m.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "rouse_wake_seconds",
 		Help:    "Time from the first event that a wake stands for to the answer of the provider.",
@@ -98,7 +102,7 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 		Help:        "Always 1; the label says which version runs.",
 		ConstLabels: prometheus.Labels{"version": l.Version}})
 	build.Set(1)
-	registry.MustRegister(m.connected, events, decisions, m.unknown, m.wakesVec, m.latency, storeSeconds, build,
+	registry.MustRegister(m.connected, events, decisions, m.unknown, m.wakesVec, m.limited, m.latency, storeSeconds, build,
 		newCountCollector(m.counts, l.Providers),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -168,6 +172,17 @@ func (m *Metrics) Fleet(held func() bool, processes func() int) {
 		}, func() float64 { return float64(processes()) }))
 }
 
+// Certificates has metrics tell when those of the apps end. To be called once.
+func (m *Metrics) Certificates(ends map[string]time.Time) {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "rouse_certificate_expires_timestamp_seconds",
+		Help: "When the certificate of an app ends, in seconds since 1970; apps without one have none."}, []string{"app"})
+	for app, end := range ends {
+		gauge.WithLabelValues(app).Set(float64(end.Unix()))
+	}
+	m.registry.MustRegister(gauge)
+}
+
 // Event counts an event that was taken.
 func (m *Metrics) Event(kind session.Kind) { known(m.events, kind, other).Inc() }
 
@@ -178,6 +193,9 @@ func (m *Metrics) Decision(rule string, v session.Verdict) {
 
 // UnknownNode counts a node of ours that the store does not know.
 func (m *Metrics) UnknownNode() { m.unknown.Inc() }
+
+// Limited counts a publish that was refused for its domain's rate.
+func (m *Metrics) Limited() { m.limited.Inc() }
 
 // Wake counts one try to deliver a wake.
 func (m *Metrics) Wake(provider, app, outcome string) {

@@ -31,7 +31,7 @@ const (
 	DrainTime = 5 * time.Second
 )
 
-// Options are what a Server needs. All are required.
+// Options are what a Server needs. All but Others are required.
 type Options struct {
 	Version string
 	Started time.Time
@@ -39,6 +39,7 @@ type Options struct {
 	Fleet   func(context.Context) (any, error) // what /status.json tells of all processes, as JSON has it; asks the store
 	Metrics *Metrics
 	Log     *slog.Logger
+	Others  map[string]http.Handler // what else is answered, by pattern of http.ServeMux
 }
 
 // Server answers over HTTP.
@@ -62,6 +63,9 @@ func NewServer(o Options) *Server {
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             readTimeout,
 	}))
+	for pattern, h := range o.Others {
+		mux.Handle(pattern, h)
+	}
 	s.handler = headers(mux)
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
@@ -30,8 +31,10 @@ type app struct {
 	member   *fleet.Member // this process among those that share the store
 	gateway  *gateway.Gateway
 	workers  *push.Workers
+	apps     map[string]push.App // by name, and what is for third-party services under ""
 	link     currentLink
-	web      *web.Server // nil: no listener
+	unified  *unifiedpush.Transport // nil: not offered
+	web      *web.Server            // nil: no listener
 	listener net.Listener
 	metrics  *web.Metrics
 

@@ -15,10 +15,11 @@ import (
 
 func benchCommand() command {
 	return command{
-		name: "bench", args: "wake|fleet [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
+		name: "bench", args: "wake|fleet|store [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
 		more: "wake: each wake comes in as a stanza on a real socket, is made durable, answered, sent to a stand-in for APNs and settled.\n" +
 			"fleet: users fall asleep, get a message and come back, at random; what an event costs, by how many users there are.\n" +
 			"The XMPP server and APNs are played by this process; what is measured runs in a process of its own.\n" +
+			"`rouse bench store [--redis URL] [--n N] [--repeats N] [--json]` measures decisions of the store beside a floor of as many bytes.\n" +
 			"docs/performance.md says what the figures mean.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			b := bench{again: again}
@@ -30,12 +31,16 @@ func benchCommand() command {
 			fs.BoolVar(&b.json, "json", false, "one JSON object for each path")
 			fs.StringVar(&b.profile, "profile", "", "write CPU and allocation profiles of the last runs into `DIR`")
 			users := fs.String("users", "1000,10000,100000", "fleet: so many users, `N,N,…`")
+			redis := fs.String("redis", "", "fleet, store: `URL` of an empty Redis to measure, in place of SQLite")
 			return func(io stdio, args []string) error {
 				if len(args) > 0 && args[0] == measuredArg {
 					return measured(io, args[1:])
 				}
+				if len(args) > 0 && args[0] == "store" {
+					return benchStore(io, args[1:])
+				}
 				if len(args) == 0 || args[0] != "wake" && args[0] != "fleet" {
-					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, or rouse bench fleet"}
+					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, fleet or store"}
 				}
 				what := "bench " + args[0]
 				if err := fs.Parse(args[1:]); err != nil {
@@ -52,11 +57,11 @@ func benchCommand() command {
 				if args[0] == "wake" {
 					return b.wake(ctx, io)
 				}
-				crowd := fleetBench{bench: b}
-				if err := crowd.users(*users); err != nil {
+				fb := fleetBench{bench: b, redis: *redis}
+				if err := fb.users(*users); err != nil {
 					return err
 				}
-				return crowd.run(ctx, io)
+				return fb.run(ctx, io)
 			}
 		},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,6 +21,14 @@ import (
 type fleetBench struct {
 	bench
 	sizes []int
+	redis string // "": SQLite
+}
+
+// fleetStage is the stage of one size. Its store and its users live on from run to run.
+type fleetStage struct {
+	*benchStage
+	store *fleetStore
+	crowd *crowd
 }
 
 // maxUsers is what fits on a disk and in an hour.
@@ -38,10 +47,10 @@ func (b *fleetBench) users(text string) error {
 }
 
 // fleetRun is what one run came to, for each event.
-type fleetRun struct{ cpu, allocs, perSecond float64 }
+type fleetRun struct{ cpu, server, allocs, perSecond float64 }
 
 // run measures the sizes in turn, so that what else the machine does falls on all.
-func (b *fleetBench) run(ctx context.Context, io stdio) error {
+func (b *fleetBench) run(ctx context.Context, io stdio) (err error) {
 	dir, err := os.MkdirTemp("", "rouse-bench-")
 	if err != nil {
 		return err
@@ -52,55 +61,75 @@ func (b *fleetBench) run(ctx context.Context, io stdio) error {
 			return err
 		}
 	}
-	stages := make([]*benchStage, len(b.sizes))
+	stages := make([]*fleetStage, len(b.sizes))
 	for i, n := range b.sizes {
-		sub := filepath.Join(dir, strconv.Itoa(n))
-		if err := os.Mkdir(sub, 0o700); err != nil {
-			return err
-		}
-		if stages[i], err = newFleetStage(ctx, sub, n); err != nil {
+		if stages[i], err = b.newStage(ctx, filepath.Join(dir, strconv.Itoa(i)), i, n); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
-		defer stages[i].close()
+		defer func() { err = errors.Join(err, stages[i].close()) }()
 	}
 	runs := make([][]fleetRun, len(b.sizes))
 	for r := range b.repeats {
 		for i, s := range stages {
-			f, err := b.once(ctx, s, uint64(r), io.err)
+			f, err := b.once(ctx, s, io.err)
 			if err != nil {
 				return fmt.Errorf("bench: run %d of %d users: %w", r+1, b.sizes[i], err)
 			}
 			runs[i] = append(runs[i], f)
 			if !b.json {
-				fmt.Fprintf(io.err, "%d/%d %7d users  %6.1f CPU-µs an event  %6.0f events/s\n", r+1, b.repeats, b.sizes[i], f.cpu, f.perSecond)
+				fmt.Fprintf(io.err, "%d/%d %7d users  %6.1f CPU-µs an event  %6.1f of Redis  %6.0f events/s\n", r+1, b.repeats, b.sizes[i], f.cpu, f.server, f.perSecond)
 			}
 		}
 	}
 	return b.report(io.out, runs)
 }
 
-// newFleetStage has users with a device each, in the middle of their lives: a
-// fleet of any size then does the same things as often.
-func newFleetStage(ctx context.Context, dir string, users int) (*benchStage, error) {
-	s := &benchStage{dir: dir, total: users, awake: func(i int) bool { return i%3 == 0 }}
-	return s.set(ctx, true)
+// newStage has users with a device each, in the middle of their lives: a fleet of
+// any size then does the same things as often.
+func (b *fleetBench) newStage(ctx context.Context, dir string, i, users int) (*fleetStage, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	st, err := newFleetStore(ctx, dir, b.redis, i)
+	if err != nil {
+		return nil, err
+	}
+	s := &fleetStage{store: st, crowd: newCrowd(users, 1)}
+	s.benchStage, err = (&benchStage{dir: dir, total: users, lasting: st.at, awake: func(i int) bool { return i%3 == 0 }}).set(ctx, true)
+	if err != nil {
+		return nil, errors.Join(err, st.remove(context.WithoutCancel(ctx)))
+	}
+	return s, nil
 }
 
-// once is one run: n events of random users, on a copy of the store.
-func (b *fleetBench) once(ctx context.Context, s *benchStage, seed uint64, log io.Writer) (_ fleetRun, err error) {
-	warm := wholeStanzas(max(b.n/10, 2*s.total), perBatch) // nearly everybody was there once
+func (s *fleetStage) close() error {
+	return errors.Join(s.benchStage.close(), s.store.remove(context.Background()))
+}
+
+// once is one run: n events of random users, once nearly everybody was there.
+func (b *fleetBench) once(ctx context.Context, s *fleetStage, log io.Writer) (_ fleetRun, err error) {
+	warm := wholeStanzas(max(b.n/10, 2*s.total), perBatch)
 	total := warm + wholeStanzas(b.n, perBatch)
 	l, err := newLoadOf(total, perBatch, 1, wholeStanzas(b.inflight, perBatch)/perBatch)
 	if err != nil {
 		return fleetRun{}, err
 	}
-	l.stanza = newCrowd(s.total, seed).batch
+	var atWarm time.Duration
+	l.stanza = func(dst []byte, first int) []byte {
+		if first == warm {
+			atWarm, err = s.store.cpu(ctx)
+		}
+		return s.crowd.batch(dst, first)
+	}
 	s.apns.Forget()
 	s.apns.Answer(nil)
-	before, after, took, err := b.measure(ctx, s, l, pathRouse, log, warm, total)
+	before, after, took, failed := b.measure(ctx, s.benchStage, l, pathRouse, log, warm, total)
+	atEnd, unread := s.store.cpu(ctx)
+	err = errors.Join(failed, err, unread)
 	n := float64(total - warm)
 	return fleetRun{
 		cpu:       float64(after.CPU-before.CPU) / float64(time.Microsecond) / n,
+		server:    float64(atEnd-atWarm) / float64(time.Microsecond) / n,
 		allocs:    float64(after.Allocs-before.Allocs) / n,
 		perSecond: n / took.Seconds(),
 	}, err
@@ -110,6 +139,7 @@ func (b *fleetBench) once(ctx context.Context, s *benchStage, seed uint64, log i
 type crowd struct {
 	random *rand.Rand
 	users  []crowdUser
+	seq    uint64 // of the last batch
 }
 
 type crowdUser struct {
@@ -119,7 +149,7 @@ type crowdUser struct {
 }
 
 func newCrowd(users int, seed uint64) *crowd {
-	f := &crowd{random: rand.New(rand.NewPCG(seed, seed)), users: make([]crowdUser, users)}
+	f := &crowd{random: rand.New(rand.NewPCG(seed, seed)), users: make([]crowdUser, users), seq: 1}
 	for i := range f.users {
 		f.users[i] = crowdUser{n: 1, asleep: i%3 > 0, unread: i%3 > 1}
 	}
@@ -128,9 +158,9 @@ func newCrowd(users int, seed uint64) *crowd {
 
 // batch is docs/events.md: the next thing that happens to random users.
 func (f *crowd) batch(dst []byte, first int) []byte {
-	n := first / perBatch
+	f.seq++
 	dst = fmt.Appendf(dst, "<iq type='set' id='w%d' from='%s' to='%s'><events xmlns='rouse:events:0' epoch='%d' seq='%d'>",
-		n, benchHost, benchService, benchEpoch, n+2)
+		first/perBatch, benchHost, benchService, benchEpoch, f.seq)
 	now := time.Now().UnixMilli()
 	for range perBatch {
 		i := f.random.IntN(len(f.users))
@@ -162,12 +192,13 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 		return spreadOver(all)
 	}
 	cpu := func(r fleetRun) float64 { return r.cpu }
+	server := func(r fleetRun) float64 { return r.server }
 	least := median(runs[slices.Index(b.sizes, slices.Min(b.sizes))], cpu).Median
 	if b.json {
 		out := json.NewEncoder(w)
 		for i, n := range b.sizes {
 			c := median(runs[i], cpu)
-			if err := out.Encode(map[string]any{"users": n, "n": b.n, "repeats": b.repeats, "cpu_us_per_event": c, "ratio": c.Median / least,
+			if err := out.Encode(map[string]any{"users": n, "n": b.n, "repeats": b.repeats, "cpu_us_per_event": c, "redis_cpu_us_per_event": median(runs[i], server), "ratio": c.Median / least,
 				"allocs_per_event":  median(runs[i], func(r fleetRun) float64 { return r.allocs }),
 				"events_per_second": median(runs[i], func(r fleetRun) float64 { return r.perSecond })}); err != nil {
 				return err
@@ -177,10 +208,13 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 	}
 	fmt.Fprintf(w, "%d events of random users in batches of %d, %d runs of each size; median (least – most)\n\n", b.n, perBatch, b.repeats)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "users\tCPU-µs per event\t÷ smallest\tallocations\tevents/s")
+	fmt.Fprintln(t, "users\tCPU-µs per event\t÷ smallest\tof Redis\tallocations\tevents/s")
 	for i, n := range b.sizes {
-		c := median(runs[i], cpu)
-		fmt.Fprintf(t, "%d\t%.1f (%.1f – %.1f)\t%.2f\t%.0f\t%.0f\n", n, c.Median, c.Min, c.Max, c.Median/least,
+		c, redis := median(runs[i], cpu), "–"
+		if b.redis != "" {
+			redis = fmt.Sprintf("%.1f", median(runs[i], server).Median)
+		}
+		fmt.Fprintf(t, "%d\t%.1f (%.1f – %.1f)\t%.2f\t%s\t%.0f\t%.0f\n", n, c.Median, c.Min, c.Max, c.Median/least, redis,
 			median(runs[i], func(r fleetRun) float64 { return r.allocs }).Median, median(runs[i], func(r fleetRun) float64 { return r.perSecond }).Median)
 	}
 	return t.Flush()

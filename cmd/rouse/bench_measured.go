@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"rouse/config"
-	"rouse/store/sqlite"
+	"rouse/store"
 )
 
 // measuredArg has `rouse bench` be the process that is measured. It works until
@@ -33,8 +33,9 @@ type tally struct {
 
 // subject is the path that is measured.
 type subject struct {
-	db   *sqlite.Store
-	stop func() error
+	db      store.Store
+	commits func() uint64 // transactions of db; nil: it has none
+	stop    func() error
 }
 
 // measured is the measured process: path, configuration and directory for profiles, or "".
@@ -109,10 +110,14 @@ func (s subject) tally() (tally, error) {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return tally{
+	t := tally{
 		CPU:    time.Duration(used.Utime.Nano() + used.Stime.Nano()),
-		Allocs: m.Mallocs, Bytes: m.TotalAlloc, Commits: s.db.Stats().Commits, Peak: int64(used.Maxrss),
-	}, nil
+		Allocs: m.Mallocs, Bytes: m.TotalAlloc, Peak: int64(used.Maxrss),
+	}
+	if s.commits != nil {
+		t.Commits = s.commits()
+	}
+	return t, nil
 }
 
 // profiles covers what is between the first and the second tally.

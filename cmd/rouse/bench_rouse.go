@@ -17,8 +17,9 @@ func startRouse(ctx context.Context, cfg *config.Config, log io.Writer) (subject
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.run(ctx, func() {}) }()
-	return subject{
-		db:   a.store.(timedStore).Store.(*sqlite.Store),
-		stop: func() error { cancel(); return <-ended },
-	}, nil
+	s := subject{db: a.store, stop: func() error { cancel(); return <-ended }}
+	if db, ok := a.store.(timedStore).Store.(*sqlite.Store); ok {
+		s.commits = func() uint64 { return db.Stats().Commits }
+	}
+	return s, nil
 }

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"rouse/config"
 	"rouse/gateway"
 	"rouse/push/pushtest"
 	"rouse/session"
 	"rouse/store"
-	"rouse/store/sqlite"
 )
 
 // Names on the stage.
@@ -39,6 +39,7 @@ type benchStage struct {
 	secrets     []string
 	warm, total int              // wakes before those that count, and in all
 	awake       func(i int) bool // whose session is active; nil: nobody's
+	lasting     *config.Store    // the store of all runs; nil: each run gets a copy of a file
 }
 
 func newBenchStage(ctx context.Context, dir string, b *bench) (*benchStage, error) {
@@ -81,7 +82,11 @@ func (s *benchStage) fill(ctx context.Context, accounts bool) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, s.store(), sqlite.Options{})
+	where := s.lasting
+	if where == nil {
+		where = &config.Store{Path: s.store(), Record: store.MaxReasons}
+	}
+	db, err := openStore(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func (s *benchStage) fill(ctx context.Context, accounts bool) (err error) {
 }
 
 // enrol has many at once, since they share commits.
-func (s *benchStage) enrol(ctx context.Context, db *sqlite.Store, accounts bool) error {
+func (s *benchStage) enrol(ctx context.Context, db store.Store, accounts bool) error {
 	var wg sync.WaitGroup
 	const together = 64
 	errs := make([]error, together)
@@ -117,7 +122,7 @@ func (s *benchStage) enrol(ctx context.Context, db *sqlite.Store, accounts bool)
 }
 
 // device registers one and, where asked for, gives its account a session that sleeps.
-func (s *benchStage) device(ctx context.Context, db *sqlite.Store, i int, account bool) error {
+func (s *benchStage) device(ctx context.Context, db store.Store, i int, account bool) error {
 	now := time.Now()
 	err := db.Register(ctx, session.Registration{
 		Node: s.nodes[i], App: benchApp, Token: benchToken(i), Device: fmt.Sprintf("%040x", i), Domain: benchHost, Updated: now,
@@ -157,7 +162,10 @@ func (s *benchStage) prepare(path, address string) (file string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := copySynced(filepath.Join(dir, "rouse.db"), s.store()); err != nil {
+	url := "sqlite:rouse.db"
+	if s.lasting != nil {
+		url = s.lasting.URL.Reveal()
+	} else if err := copySynced(filepath.Join(dir, "rouse.db"), s.store()); err != nil {
 		return "", err
 	}
 	file = filepath.Join(dir, "rouse.toml")
@@ -169,7 +177,7 @@ secret  = %q
 hosts   = [%q]
 
 [store]
-url      = "sqlite:rouse.db"
+url      = %q
 key_file = "../rouse.key"
 
 [[app]]
@@ -187,7 +195,7 @@ listen = ""
 
 [log]
 level = "error"
-`, benchService, address, benchSecret, benchHost, benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
+`, benchService, address, benchSecret, benchHost, url, benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
 }
 
 // copySynced copies to the disk: what the kernel writes back later would fall on

@@ -95,7 +95,7 @@ func startStock(ctx context.Context, cfg *config.Config, log io.Writer) (subject
 			s.complain("the stream ended", err)
 		}
 	})
-	return subject{db: db, stop: s.stop}, nil
+	return subject{db: db, commits: func() uint64 { return db.Stats().Commits }, stop: s.stop}, nil
 }
 
 func (s *stock) open(cfg *config.Config) (err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"rouse/business"
 	"rouse/component/events"
+	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
@@ -72,10 +74,13 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 
 	requests := &events.Requests{Link: &a.link}
 	third := relay.New(relayServer{requests})
+	if a.apps, err = providers(cfg, third); err != nil {
+		return nil, err
+	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: func() business.Policy { return business.Policy{Coalesce: a.cfg.Load().Rules.Coalesce} },
-		Now:    time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate,
+		Now: time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
 	if cfg.Store.Redis != nil {
@@ -87,18 +92,23 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	}
 	a.gateway = gateway.New(gw)
 	decides.Store(a.gateway)
+	if cfg.Web.UnifiedPush != "" {
+		if a.unified, err = unifiedpush.New(unifiedpush.Config{
+			Service: cfg.Component.JID, Hosts: cfg.Component.Hosts, Base: cfg.Web.UnifiedPush,
+			Key: nodes.Key("unifiedpush"), Link: &a.link, Now: time.Now,
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Component != nil { // what cannot be made is known now
 		if _, err := newLink(a, cfg.Component, nil); err != nil {
 			return nil, err
 		}
 	}
 
-	apps, err := providers(cfg, third)
-	if err != nil {
-		return nil, err
-	}
+	a.watchCertificates(a.apps)
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: apps, Logger: a.log,
+		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 
@@ -106,7 +116,11 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
 			return nil, err
 		}
-		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log})
+		o := web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log}
+		if a.unified != nil {
+			o.Others = map[string]http.Handler{unifiedpush.Path: a.unified}
+		}
+		a.web = web.NewServer(o)
 	}
 	return a, nil
 }

@@ -23,8 +23,8 @@ import (
 
 func checkCommand() command {
 	return command{
-		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: link, credentials, files",
-		more: "Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
+		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: store, link, credentials, files",
+		more: "Looks at the Redis that is the store, if one is. Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
 			"APNs and FCM to judge our credentials without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
 			"FCM gets a message that is validated only; for Web Push there is nobody to ask, so the key is tried and its public half printed. Each line says what was found, why it matters and what to change.\n" +
 			"May run beside a serving rouse.",
@@ -43,6 +43,7 @@ func checkCommand() command {
 				defer stop()
 				p := printer{out: io.out, json: *asJSON}
 				p.print(finding{Place: "config", OK: true, Text: path})
+				checkStore(ctx, &cfg.Store, &p)
 				checkLink(ctx, cfg, &p)
 				checkApps(ctx, cfg, &p)
 				return p.end()
@@ -240,11 +241,12 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 		p.print(finding{Place: "apps", OK: true, Warn: true, Text: "no [[app]] in the configuration: no device can register here"})
 	}
 	var keys apns.Keys
+	told := false // of the clock: once is enough
 	for i := range cfg.Apps {
 		app := &cfg.Apps[i]
 		f := finding{Place: app.Provider + " " + app.Name}
 		ctx, cancel := context.WithTimeout(ctx, pushTime)
-		provider, err := provider(app, &keys)
+		provider, err := provider(app, &cfg.Push, &keys)
 		if err == nil {
 			err = provider.Check(ctx)
 		}
@@ -253,6 +255,10 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			f.Text = "the credentials are accepted"
 			if k, ok := provider.(interface{ PublicKey() string }); ok {
 				f.Text = "the key signs; apps have to subscribe with its public key: " + k.PublicKey()
+			}
+			if e, ok := provider.(ending); ok && !e.Expires().IsZero() {
+				text, fix := expiring(e.Expires(), time.Now())
+				f.Text, f.Fix, f.Warn = f.Text+"; "+text, fix, fix != ""
 			}
 		} else {
 			place := cfg.Place(fmt.Sprintf("app[%d]", i))
@@ -264,5 +270,9 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			f.Why = "until this is right no device of " + app.Name + " is woken; registrations and wakes are kept"
 		}
 		p.print(f)
+		if c, off := clockFinding(app.Name, provider); off && !told {
+			told = true
+			p.print(c)
+		}
 	}
 }

@@ -14,12 +14,13 @@ import (
 
 func demoCommand() command {
 	return command{
-		name: "demo", args: "[--once]", about: "show a phone that falls asleep and is woken, on a real Prosody",
-		more: "Starts a Prosody of its own with mod_rouse, rouse with the embedded store, and stand-ins for APNs and FCM, all on\n" +
+		name: "demo", args: "[--redis] [--once] [--keep]", about: "show a phone that falls asleep and is woken, on a real Prosody",
+		more: "Starts a Prosody of its own with mod_rouse, rouse, and stand-ins for APNs and FCM, all on\n" +
 			"this machine and in a directory that is removed at the end; plays the story; then stays up for a client of yours.\n" +
 			"No service of this machine is started, stopped or changed.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			once := fs.Bool("once", false, "end after the story; exit 0 only if every step was seen to happen")
+			redis := fs.Bool("redis", false, "keep the state in a Redis that is started for it, and kill that too")
 			keep := fs.Bool("keep", false, "keep the directory with all logs")
 			return func(io stdio, args []string) error {
 				if err := noArgs("demo", args); err != nil {
@@ -27,7 +28,7 @@ func demoCommand() command {
 				}
 				ctx, stop := stopSignals(context.Background(), io.err)
 				defer stop()
-				return demo(ctx, io, *once, *keep)
+				return demo(ctx, io, *redis, *once, *keep)
 			}
 		},
 	}
@@ -39,7 +40,7 @@ const (
 	demoPassword = "demo"
 )
 
-func demo(ctx context.Context, io stdio, once, keep bool) (err error) {
+func demo(ctx context.Context, io stdio, redis, once, keep bool) (err error) {
 	dir, err := os.MkdirTemp("", "rouse-demo-")
 	if err != nil {
 		return err
@@ -67,14 +68,20 @@ func demo(ctx context.Context, io stdio, once, keep bool) (err error) {
 		}
 		os.RemoveAll(dir)
 	}()
+	t := &teller{out: io.out, scene: s, steps: story}
+	if redis {
+		if err := s.onRedis(ctx); err != nil {
+			return err
+		}
+		t.steps = append(story[:len(story):len(story)], step{"Redis is killed, and comes back", redisKilled})
+	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	t := &teller{out: io.out, scene: s}
 	if err := t.tell(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "\nAll %d steps were seen to happen, in %.1f s.\n", len(story), time.Since(t.begun).Seconds())
+	fmt.Fprintf(io.out, "\nAll %d steps were seen to happen, in %.1f s.\n", len(t.steps), time.Since(t.begun).Seconds())
 	if once {
 		return nil
 	}
@@ -91,9 +98,10 @@ Everything stays up until you press Ctrl-C. To be woken yourself:
                register-push-fcm with any FCM-like token (letters, a colon, letters)
   rouse        http://%[5]s/ (status), /metrics
   logs         %[6]s
+Whatever you kill is started again, and nothing is lost: %[7]s
 
 Wakes from now on:
-`, demoHost, demoPassword, s.prosody.ClientAddr(), s.prosody.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"))
+`, demoHost, demoPassword, s.prosody.ClientAddr(), s.prosody.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"), s.killable())
 	shown := len(s.fcm.Delivered()) + len(s.apns.Delivered())
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -103,9 +111,13 @@ Wakes from now on:
 			fmt.Fprintln(out, "\nClosing.")
 			return nil
 		case err := <-s.ended:
-			s.ended <- err
-			return fmt.Errorf("rouse ended: %v\n%s", err, s.logTail(10))
+			if err := s.fell(out, err); err != nil {
+				return err
+			}
 		case <-tick.C:
+			if err := s.revive(ctx, out); err != nil && ctx.Err() == nil {
+				return err
+			}
 			all := append(s.fcm.Delivered(), s.apns.Delivered()...)
 			for ; shown < len(all); shown++ {
 				w := all[shown]

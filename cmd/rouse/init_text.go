@@ -31,7 +31,7 @@ hosts       = [%s]
 [store]
 url = "sqlite:%s"
 
-# An app of your own (docs/apns.md, docs/fcm.md). Other people's apps need nothing here.
+# An app of your own (docs/apns.md, docs/fcm.md, docs/webpush.md). Other people's apps need nothing here.
 #
 # [[app]]
 # name             = "chat-android"
@@ -88,7 +88,7 @@ Then:
 `
 
 const ejabberdText = `
-In ejabberd.yml, with mod_rouse (servers/ejabberd) installed:
+In ejabberd.yml, with mod_rouse (servers/ejabberd) installed as docs/servers.md says:
 
     listen:
       -
@@ -108,7 +108,8 @@ In ejabberd.yml, with mod_rouse (servers/ejabberd) installed:
       mod_stream_mgmt: {}
       mod_client_state: {}
       mod_carboncopy: {}
-      mod_mam: {}
+      mod_mam:
+        default: always
       mod_offline: {}
       mod_rouse:
         component: "{{.Service}}"

@@ -28,23 +28,31 @@ func openStoreFor(ctx context.Context, s *config.Store, by storeUser) (store.Sto
 }
 
 func openRedis(ctx context.Context, s *config.Store, by storeUser) (store.Store, error) {
-	r := s.Redis
-	o := redis.Options{
-		Addrs: r.Addrs, Mode: redis.Mode(r.Mode), MasterName: r.Master, DB: r.DB, Username: r.Username, Password: r.Password.Reveal(),
-		Durability: redis.Durability(s.Durability), Reasons: reasonsOf(s),
-		Process: by.process, OnSetback: by.setback, Logger: by.log,
+	o, err := redisOptions(s)
+	if err != nil {
+		return nil, err
 	}
-	if r.TLS {
-		roots, err := h2.Roots(s.CAFile)
-		if err != nil {
-			return nil, &config.Error{Key: "store.ca_file", Cause: err.Error()}
-		}
-		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}
+	o.Process, o.OnSetback, o.Logger = by.process, by.setback, by.log
 	// A typed nil would be a store.
 	db, err := redis.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	return db, nil
+}
+
+func redisOptions(s *config.Store) (redis.Options, error) {
+	r := s.Redis
+	o := redis.Options{
+		Addrs: r.Addrs, Mode: redis.Mode(r.Mode), MasterName: r.Master, DB: r.DB, Username: r.Username, Password: r.Password.Reveal(),
+		Durability: redis.Durability(s.Durability), Reasons: reasonsOf(s),
+	}
+	if r.TLS {
+		roots, err := h2.Roots(s.CAFile)
+		if err != nil {
+			return o, &config.Error{Key: "store.ca_file", Cause: err.Error()}
+		}
+		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	return o, nil
 }

@@ -26,7 +26,8 @@ type play struct {
 	ctx   context.Context
 	romeo *lab.Client
 	nodes map[string]lab.Registration
-	past  int // wakes that were decided by a rouse that is not there any more
+	names map[string]string // of devices, by their subscription
+	past  int               // wakes that were decided by a rouse that is not there any more
 }
 
 // patience is how long a play may take on a busy machine.
@@ -100,7 +101,7 @@ func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program
 		cancel()
 		t.Fatal(err)
 	}
-	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}}
+	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}, names: map[string]string{}}
 	t.Cleanup(func() {
 		cancel()
 		if err := s.close(); err != nil {
@@ -157,7 +158,7 @@ func (p *play) device(name string) *lab.Client {
 	return c
 }
 
-// deviceOf is device with a provider to choose: "fcm" or "apns".
+// deviceOf is device with a provider to choose: "fcm", "apns" or "webpush".
 func (p *play) deviceOf(provider, name string) *lab.Client {
 	p.t.Helper()
 	c := p.client("juliet", name, lab.ClientOptions{})
@@ -172,20 +173,35 @@ func (p *play) enable(c *lab.Client, name string) {
 
 func (p *play) enableBy(provider string, c *lab.Client, name string) {
 	p.t.Helper()
-	r, err := c.Register(p.ctx, p.server.Rouse().JID, provider, tokenOf(provider, name), name)
-	p.must(err)
+	r := p.register(provider, c, name, name)
 	n := p.events("enable")
 	p.must(c.EnablePush(p.ctx, r))
-	p.nodes[name] = r
 	p.saw("enable", n+1)
 }
 
-// tokenOf gives the token of a device.
-func tokenOf(provider, name string) string {
-	if provider == "apns" {
-		return pushtest.APNsToken(name)
+// register registers a device, with a token that gets a name of its own.
+func (p *play) register(provider string, c *lab.Client, token, device string) lab.Registration {
+	p.t.Helper()
+	service := p.server.Rouse().JID
+	var r lab.Registration
+	var err error
+	if provider == "webpush" {
+		r, err = c.Subscribe(p.ctx, service, device, func(vapid string) lab.Subscription {
+			text := p.webpush.Subscribe(token, vapid)
+			p.names[text] = token
+			parts := strings.Fields(text)
+			return lab.Subscription{Endpoint: parts[0], P256DH: parts[1], Auth: parts[2]}
+		})
+	} else {
+		text := pushtest.FCMToken(token)
+		if provider == "apns" {
+			text = pushtest.APNsToken(token)
+		}
+		r, err = c.Register(p.ctx, service, provider, text, device)
 	}
-	return pushtest.FCMToken(name)
+	p.must(err)
+	p.nodes[token] = r
+	return r
 }
 
 // kills ends rouse as a crash would.
@@ -369,12 +385,12 @@ func (p *play) owed() int {
 
 // woken names the devices that were woken, one name for each wake, sorted.
 func (p *play) woken() []string {
-	names := map[string]string{}
+	names := maps.Clone(p.names)
 	for name := range p.nodes {
 		names[pushtest.FCMToken(name)], names[pushtest.APNsToken(name)] = name, name
 	}
 	var list []string
-	for _, w := range slices.Concat(p.fcm.Delivered(), p.apns.Delivered()) {
+	for _, w := range p.wakes() {
 		name := names[w.Token]
 		if name == "" {
 			name = "stranger"
@@ -383,6 +399,13 @@ func (p *play) woken() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// wakes are those that the stand-ins took, in order.
+func (p *play) wakes() []pushtest.Received {
+	all := slices.Concat(p.fcm.Delivered(), p.apns.Delivered(), p.webpush.Delivered())
+	slices.SortStableFunc(all, func(a, b pushtest.Received) int { return a.At.Compare(b.At) })
+	return all
 }
 
 // wants waits until exactly these devices were woken, one name for each wake
@@ -419,7 +442,7 @@ func (p *play) told() []string {
 // last is the newest wake that was delivered.
 func (p *play) last() pushtest.Received {
 	p.t.Helper()
-	all := p.fcm.Delivered()
+	all := p.wakes()
 	if len(all) == 0 {
 		p.t.Fatal("nobody was woken")
 	}

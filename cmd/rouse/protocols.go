@@ -16,9 +16,11 @@ import (
 	"rouse/component/p2"
 	"rouse/component/ping"
 	"rouse/component/pubsub"
+	"rouse/component/subscription"
 	"rouse/component/version"
 	"rouse/config"
 	"rouse/gateway"
+	"rouse/push/webpush"
 )
 
 // protocols has the component answer everything that it knows. Anything else is
@@ -31,8 +33,11 @@ func protocols(c *component.Component, a *app) {
 	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(publisher{a.gateway}), pubsub.NSPush)
 
 	info := disco.Info{Identity: disco.Push("rouse")}
-	if providers := served(cfg); len(providers) > 0 {
-		info.Commands = adhoc.Handle(c, a.log, p2.Commands(registrar{a}, cfg.Component.JID, providers...)...)
+	if list := registering(a, cfg); len(list) > 0 {
+		info.Commands = adhoc.Handle(c, a.log, list...)
+	}
+	if a.unified != nil {
+		a.unified.Handle(c)
 	}
 	if form, ok := contact.Form(contact.Addresses{Admin: cfg.Component.Contact}); ok {
 		info.Forms = []forms.Form{form}
@@ -40,7 +45,16 @@ func protocols(c *component.Component, a *app) {
 	disco.Handle(c, info)
 }
 
-// served lists the providers that there is an app for.
+// registering are the commands by which devices register.
+func registering(a *app, cfg *config.Config) []adhoc.Command {
+	list := p2.Commands(registrar{a}, cfg.Component.JID, served(cfg)...)
+	if s, ok := subscribers(a, cfg); ok {
+		list = append(list, subscription.Command(s, cfg.Component.JID))
+	}
+	return list
+}
+
+// served lists the providers of p2 that there is an app for.
 func served(cfg *config.Config) []string {
 	var list []string
 	for _, p := range []string{p2.FCM, p2.APNs} {
@@ -78,5 +92,34 @@ func (r registrar) Register(ctx context.Context, q p2.Request) (node, secret str
 	}
 	return r.a.gateway.Register(ctx, gateway.RegisterRequest{
 		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device,
+	})
+}
+
+// subscriber keeps the subscriptions of Web Push, for the app that is to send.
+type subscriber struct {
+	registrar
+	app      string
+	provider *webpush.Provider
+}
+
+// subscribers gives one, if there is an app of Web Push.
+func subscribers(a *app, cfg *config.Config) (s subscriber, ok bool) {
+	name, ok := defaultApp(cfg, config.WebPush)
+	if !ok {
+		return s, false
+	}
+	provider, ok := a.apps[name].Provider.(*webpush.Provider)
+	return subscriber{registrar{a}, name, provider}, ok
+}
+
+func (s subscriber) Key() string { return s.provider.PublicKey() }
+
+func (s subscriber) Subscribe(ctx context.Context, q subscription.Request) (node, secret string, err error) {
+	token, err := s.provider.Token(q.Endpoint, q.P256DH, q.Auth)
+	if err != nil {
+		return "", "", subscription.Unusable{Why: err.Error()}
+	}
+	return s.a.gateway.Register(ctx, gateway.RegisterRequest{
+		Account: q.Account, Provider: config.WebPush, App: s.app, Token: token, Device: q.Device,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"rouse/push/apns"
 	"rouse/push/fcm"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/push/relay"
 	"rouse/push/webpush"
 )
@@ -22,14 +23,14 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 	var keys apns.Keys
 	var errs config.Errors
 	for i := range cfg.Apps {
-		p, err := provider(&cfg.Apps[i], &keys)
+		p, err := provider(&cfg.Apps[i], &cfg.Push, &keys)
 		if err != nil {
 			errs = append(errs, &config.Error{
 				File: cfg.Place(fmt.Sprintf("app[%d]", i)), Key: "app " + cfg.Apps[i].Name, Cause: err.Error(),
 			})
 			continue
 		}
-		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p, Rate: cfg.Apps[i].Rate}
 		if app.Kind == config.WebPush {
 			app.Timeout = webpush.Timeout
 		}
@@ -44,7 +45,7 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 	return apps, nil
 }
 
-func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
+func provider(a *config.App, way *config.Push, keys *apns.Keys) (push.Provider, error) {
 	roots, err := h2.Roots(a.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
@@ -65,9 +66,18 @@ func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fcm.New(fcm.Options{Credentials: credentials, Endpoint: a.Endpoint, Roots: roots})
+		parses, err := profile.Google(a.Profile)
+		if err != nil {
+			return nil, err
+		}
+		return fcm.New(fcm.Options{Credentials: credentials, Endpoint: a.Endpoint, Roots: roots, Proxy: way.ProxyURL(), Profile: parses})
 	}
-	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Roots: roots}
+	parses, err := profile.Apple(a.Profile)
+	if err != nil {
+		return nil, err
+	}
+	o := apns.Options{Topic: a.Topic, Sandbox: a.Environment == config.Sandbox, VoIP: a.VoIP, Endpoint: a.Endpoint, Other: a.OtherEndpoint, Roots: roots,
+		Proxy: way.ProxyURL(), Profile: parses}
 	if a.CertificateFile != "" {
 		content, err := os.ReadFile(a.CertificateFile)
 		if err != nil {

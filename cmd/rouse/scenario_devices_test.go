@@ -9,7 +9,6 @@ import (
 	xmpp "mellium.im/xmpp/stanza"
 
 	"rouse/component/pubsub"
-	"rouse/push/pushtest"
 	"rouse/servers/lab"
 )
 
@@ -19,10 +18,7 @@ func TestTheFirstPicture(t *testing.T) {
 	both(t, wish{}, func(t *testing.T, p *play) {
 		p.must(p.server.UnloadModule(p.ctx))
 		phone := p.client("juliet", "phone", lab.ClientOptions{})
-		r, err := phone.Register(p.ctx, p.server.Rouse().JID, "fcm", pushtest.FCMToken("phone"), "phone")
-		p.must(err)
-		p.must(phone.EnablePush(p.ctx, r))
-		p.nodes["phone"] = r
+		p.must(phone.EnablePush(p.ctx, p.register("fcm", phone, "phone", "phone")))
 		p.kills()
 		// Nothing comes of the server's own publish, and it keeps the registration.
 		busy := &thirdParty{Component: p.another(p.server.Rouse(), 0), verdict: pubsub.Later}

@@ -42,6 +42,7 @@ func TestHolderIsPaused(t *testing.T) {
 	a.wants("phone")
 	a.past = a.owed()
 	b.follows(a)
+	before := a.logins()
 	a.signals(syscall.SIGSTOP)
 	paused := mark()
 	a.sends(lab.Chat(juliet, "m2", "body of m2")) // reported to the one that does not move
@@ -58,8 +59,8 @@ func TestHolderIsPaused(t *testing.T) {
 	if n := a.owed(); n != a.past {
 		t.Errorf("the one that was paused decided %d wakes more", n-a.past)
 	}
-	if n := a.logins(); n != logins || logins != 2 || !b.linked() || a.linked() {
-		t.Errorf("%d connections, then %d, want 2 and 2", logins, n)
+	if n := a.logins(); logins != before+1 || n != logins || !b.linked() || a.linked() {
+		t.Errorf("%d connections, then %d, then %d, want one more and no more", before, logins, n)
 	}
 	a.standing()
 }
@@ -67,19 +68,33 @@ func TestHolderIsPaused(t *testing.T) {
 // TestServerKeepsTheOldLink: without kick_old a process that is paused keeps the
 // others out, and the log says how to mend it.
 func TestServerKeepsTheOldLink(t *testing.T) {
-	a, b := pair(t, lab.Options{})
-	b.standsBy()
-	a.sleeps(a.device("phone"))
-	a.signals(syscall.SIGSTOP)
+	holder, other := pair(t, lab.Options{})
+	other.standsBy()
+	holder.sleeps(holder.device("phone"))
 	remedy := `below Component \"push.example.test\" (Prosody)`
-	b.must(b.await(b.ctx, "the remedy in the log", func() bool {
-		return b.logged("conflict") > 1 && b.logged(`component_conflict_resolve = \"kick_old\" `+remedy) > 1
-	}))
-	a.signals(syscall.SIGCONT)
-	b.takesOver(mark(), 5*time.Second)
-	a.standing()
-	b.chat("m1")
-	b.wants("phone")
+	refused := func() bool {
+		return other.logged("conflict") > 1 && other.logged(`component_conflict_resolve = \"kick_old\" `+remedy) > 1
+	}
+	holder.signals(syscall.SIGSTOP)
+	for range 3 {
+		other.must(other.await(other.ctx, "the remedy in the log", func() bool { return refused() || other.linked() }))
+		if refused() {
+			break
+		}
+		// On a busy machine the holder had lost its link at that very moment.
+		holder.signals(syscall.SIGCONT)
+		holder.standing()
+		holder, other = other, holder
+		holder.signals(syscall.SIGSTOP)
+	}
+	if !refused() {
+		t.Fatal("a second connection was let in")
+	}
+	holder.signals(syscall.SIGCONT)
+	other.takesOver(mark(), 5*time.Second) // it lets go at once
+	holder.standing()
+	other.chat("m1")
+	other.wants("phone")
 }
 
 // TestStoreIsAway: without the store nobody can know who may have the link, so

@@ -12,7 +12,7 @@ import (
 	"rouse/store/sqlite"
 )
 
-// standIn is what both stand-ins can be told.
+// standIn is what each stand-in can be told.
 type standIn interface {
 	Queue(...pushtest.Reply)
 	Answer(func(pushtest.Received) *pushtest.Reply)
@@ -20,13 +20,16 @@ type standIn interface {
 }
 
 func (p *play) standIn(provider string) standIn {
-	if provider == "apns" {
+	switch provider {
+	case "apns":
 		return p.apns
+	case "webpush":
+		return p.webpush
 	}
 	return p.fcm
 }
 
-var providerNames = []string{"fcm", "apns"}
+var providerNames = []string{"fcm", "apns", "webpush"}
 
 func TestTheProviderIsDownForAMoment(t *testing.T) {
 	for _, provider := range providerNames {
@@ -37,7 +40,7 @@ func TestTheProviderIsDownForAMoment(t *testing.T) {
 				p.chat("m1")
 				p.wants("phone")
 				tries := p.standIn(provider).Received()
-				if len(tries) != 2 || tries[0].Status != http.StatusServiceUnavailable || tries[0].ID != tries[1].ID {
+				if len(tries) != 2 || tries[0].Status != http.StatusServiceUnavailable || tries[0].ID != tries[1].ID || tries[0].Collapse != tries[1].Collapse {
 					t.Errorf("tries: %+v", tries)
 				}
 			})
@@ -47,19 +50,23 @@ func TestTheProviderIsDownForAMoment(t *testing.T) {
 
 // TestTheProviderAsksForPatience: 429 with Retry-After is kept to.
 func TestTheProviderAsksForPatience(t *testing.T) {
-	both(t, wish{}, func(t *testing.T, p *play) {
-		p.sleeps(p.deviceOf("apns", "phone"))
-		p.apns.Queue(pushtest.Reply{Status: http.StatusTooManyRequests, Reason: "TooManyRequests", RetryAfter: "3"})
-		p.chat("m1")
-		p.wants("phone")
-		tries := p.apns.Received()
-		if len(tries) != 2 || tries[0].Status != http.StatusTooManyRequests {
-			t.Fatalf("tries: %+v", tries)
-		}
-		if took := tries[1].At.Sub(tries[0].At); took < 3*time.Second {
-			t.Errorf("tried again after %v, though the provider asked for 3 s", took)
-		}
-	})
+	for _, provider := range []string{"apns", "webpush"} {
+		t.Run(provider, func(t *testing.T) {
+			both(t, wish{}, func(t *testing.T, p *play) {
+				p.sleeps(p.deviceOf(provider, "phone"))
+				p.standIn(provider).Queue(pushtest.Reply{Status: http.StatusTooManyRequests, Reason: "TooManyRequests", RetryAfter: "3"})
+				p.chat("m1")
+				p.wants("phone")
+				tries := p.standIn(provider).Received()
+				if len(tries) != 2 || tries[0].Status != http.StatusTooManyRequests {
+					t.Fatalf("tries: %+v", tries)
+				}
+				if took := tries[1].At.Sub(tries[0].At); took < 3*time.Second {
+					t.Errorf("tried again after %v, though the provider asked for 3 s", took)
+				}
+			})
+		})
+	}
 }
 
 // TestTheDeviceIsGone: what the provider says of a token goes for the node, until
@@ -69,7 +76,8 @@ func TestTheDeviceIsGone(t *testing.T) {
 		"apns": func() pushtest.Reply {
 			return pushtest.Reply{Status: http.StatusGone, Reason: "Unregistered", Timestamp: time.Now()}
 		},
-		"fcm": func() pushtest.Reply { return pushtest.Reply{Status: http.StatusNotFound, Reason: "UNREGISTERED"} },
+		"fcm":     func() pushtest.Reply { return pushtest.Reply{Status: http.StatusNotFound, Reason: "UNREGISTERED"} },
+		"webpush": func() pushtest.Reply { return pushtest.Reply{Status: http.StatusGone} },
 	} {
 		t.Run(provider, func(t *testing.T) {
 			both(t, wish{}, func(t *testing.T, p *play) {
@@ -98,12 +106,10 @@ func TestTheDeviceIsGone(t *testing.T) {
 				if !resumed {
 					t.Fatal("the session was not resumed")
 				}
-				r, err := phone.Register(p.ctx, p.server.Rouse().JID, provider, tokenOf(provider, "newer"), "phone")
-				p.must(err)
+				r := p.register(provider, phone, "newer", "phone")
 				if r.Node != node {
 					t.Errorf("the same device got another node")
 				}
-				p.nodes["newer"] = r
 				n := p.events("enable")
 				p.must(phone.EnablePush(p.ctx, r))
 				p.saw("enable", n+1)
@@ -130,8 +136,9 @@ func TestNewsFromBeforeTheRegistration(t *testing.T) {
 // that was under way. That costs nobody the registration, and no wake is lost.
 func TestTheProviderRefusesTheApp(t *testing.T) {
 	for provider, refusal := range map[string]pushtest.Reply{
-		"apns": {Status: http.StatusForbidden, Reason: "InvalidProviderToken"},
-		"fcm":  {Status: http.StatusForbidden},
+		"apns":    {Status: http.StatusForbidden, Reason: "InvalidProviderToken"},
+		"fcm":     {Status: http.StatusForbidden},
+		"webpush": {Status: http.StatusForbidden, Reason: "BadJwtToken"},
 	} {
 		t.Run(provider, func(t *testing.T) {
 			both(t, wish{}, func(t *testing.T, p *play) {

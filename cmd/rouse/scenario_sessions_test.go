@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"rouse/push/pushtest"
 	"rouse/servers/lab"
 )
 
@@ -15,12 +14,10 @@ func TestEnabledAgainWithANewToken(t *testing.T) {
 	both(t, wish{}, func(t *testing.T, p *play) {
 		phone := p.device("phone")
 		old := p.nodes["phone"]
-		r, err := phone.Register(p.ctx, p.server.Rouse().JID, "fcm", pushtest.FCMToken("newer"), "phone")
-		p.must(err)
+		r := p.register("fcm", phone, "newer", "phone")
 		if r != old {
 			t.Errorf("the same device got %+v, and before %+v", r, old)
 		}
-		p.nodes["newer"] = r
 		p.must(phone.EnablePush(p.ctx, r))
 		p.saw("enable", 2)
 		p.sleeps(phone)

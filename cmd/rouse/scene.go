@@ -18,8 +18,8 @@ import (
 )
 
 // scene is everything around a rouse that is to be seen at work: a real server
-// with mod_rouse, real clients, and stand-ins for APNs and FCM that speak the
-// real protocols. rouse itself is a process of its own, so that it can be killed.
+// with mod_rouse, real clients, and stand-ins for APNs, FCM and a service of Web
+// Push that speak the real protocols. rouse itself is a process of its own, so that it can be killed.
 // The demo and the scenario tests play on it.
 type scene struct {
 	dir     string
@@ -28,10 +28,13 @@ type scene struct {
 	clients *lab.Clients
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
-	store   string   // what [store] says
-	rules   string   // what [rules] says
-	web     string   // host:port of rouse's listener
-	program []string // how rouse is started: path and arguments before the command
+	webpush *pushtest.WebPush
+	vapid   []byte     // our key for it
+	redis   *lab.Redis // nil: the store is a file
+	store   string     // what [store] says
+	rules   string     // what [rules] says
+	web     string     // host:port of rouse's listener
+	program []string   // how rouse is started: path and arguments before the command
 	env     []string
 	rouse   *exec.Cmd
 	ended   chan error
@@ -43,6 +46,7 @@ const (
 	sceneTopic   = "org.example.chat"
 	sceneIOS     = "chat-ios"
 	sceneAndroid = "chat-android"
+	sceneWeb     = "chat-web"
 )
 
 // newScene starts everything but rouse, with a Prosody. Its options may leave out
@@ -72,6 +76,12 @@ func newSceneOn(on sceneServer, dir string, program, env []string) (_ *scene, er
 	if p, ok := s.server.(onProsody); ok {
 		s.prosody = p.Prosody
 	}
+	if s.webpush, err = pushtest.NewWebPush(pushtest.WebPushOptions{}); err != nil {
+		return nil, err
+	}
+	if s.vapid, _, err = pushtest.VAPIDKey(); err != nil {
+		return nil, err
+	}
 	if s.clients, err = lab.StartClients(); err != nil {
 		return nil, err
 	}
@@ -91,6 +101,10 @@ func (s *scene) configureFor(address, jid, secret, host string) error {
 		return err
 	}
 	credentials, fcmCA, err := s.fcm.WriteFiles(s.dir)
+	if err != nil {
+		return err
+	}
+	vapid, webCA, err := s.webpush.WriteFiles(s.dir, s.vapid)
 	if err != nil {
 		return err
 	}
@@ -129,6 +143,14 @@ credentials_file = %q
 endpoint         = %q
 ca_file          = %q
 
+[[app]]
+name           = %q
+provider       = "webpush"
+vapid_key_file = %q
+contact        = "mailto:push@example.org"
+allow_private  = true
+ca_file        = %q
+
 [web]
 listen = %q
 
@@ -136,7 +158,8 @@ listen = %q
 level = "debug"
 `, jid, address, secret, host, s.store, s.rules,
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
-		sceneAndroid, credentials, s.fcm.URL(), fcmCA, s.web)
+		sceneAndroid, credentials, s.fcm.URL(), fcmCA,
+		sceneWeb, vapid, webCA, s.web)
 	return os.WriteFile(s.config(), []byte(text), 0o600)
 }
 
@@ -267,11 +290,17 @@ func (s *scene) close() error {
 	if s.server != nil {
 		errs = append(errs, s.server.Close())
 	}
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
+	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())
 	}
 	if s.fcm != nil {
 		errs = append(errs, s.fcm.Close())
+	}
+	if s.webpush != nil {
+		errs = append(errs, s.webpush.Close())
 	}
 	if s.log != nil {
 		errs = append(errs, s.log.Close())

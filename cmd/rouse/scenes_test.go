@@ -17,7 +17,7 @@ import (
 // a story of one line for each thing that happens or has to be so:
 //
 //	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s
-//	DEVICE comes [by apns] [by websocket] [with carbons]   juliet logs in there, registers and enables push
+//	DEVICE comes [by apns|by webpush] [by websocket] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
 //	DEVICE leaves                      logs out
@@ -327,7 +327,7 @@ func (d *drama) comes(name, how string) error {
 	provider, o := "fcm", lab.ClientOptions{}
 	for _, way := range strings.Split(how, " ")[1:] {
 		switch way {
-		case "apns":
+		case "apns", "webpush":
 			provider = way
 		case "websocket":
 			o.Addr = d.webSocket()

@@ -58,7 +58,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 		a := session.Account{Epoch: 1, Counter: uint64(i), Serial: 1}.Clone()
 		a.Sessions["s"] = session.Session{State: session.Hibernated, Epoch: 1, Counter: 1, Touched: now}
 		a.Endpoints[phone] = session.Endpoint{Owner: "s", Enabled: now, Touched: now}
-		a.Pending[session.WakeKey{Address: phone, Class: session.Call}] = session.Wake{Serial: 1, Count: 1, Rule: "a3", Since: now, Due: now}
+		a.Pending[session.WakeKey{Address: phone, Class: session.Call}] = session.Wake{Serial: 1, Count: 1, Rule: "a3", Since: now, Due: now.Add(time.Hour)}
 		items = append(items,
 			store.Item{Registration: session.Registration{Node: phone.Node, App: "chat-ios", Token: fmt.Sprintf("t0ken%d", i), Device: "d", Domain: "example.org", Updated: now}},
 			store.Item{Owner: store.Owner{Key: fmt.Sprintf("user%d@example.org", i), Account: a}, Reasons: []session.Reason{
@@ -107,7 +107,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	}
 	written := func() int { return g.keys(args[1]) }
 	if file, ok := strings.CutPrefix(args[1], "sqlite:"); ok {
-		written = func() int { return registrations(ts.MkAbs(file)) }
+		written = func() int { return registered(ts.MkAbs(file)) }
 	}
 	more, err := strconv.Atoi(args[2])
 	ts.Check(err)
@@ -147,7 +147,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 }
 
 // registrations counts in a file beside whoever writes it; 0: there is nothing yet.
-func registrations(file string) (n int) {
+func registered(file string) (n int) {
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
 	if err != nil {
 		return 0

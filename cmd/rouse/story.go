@@ -34,6 +34,7 @@ var story = []step{
 type teller struct {
 	out   io.Writer
 	scene *scene
+	steps []step
 	begun time.Time
 
 	phone, tablet, romeo *lab.Client
@@ -45,7 +46,7 @@ const stepTime = 40 * time.Second
 
 func (t *teller) tell(ctx context.Context) error {
 	t.begun = time.Now()
-	for i, s := range story {
+	for i, s := range t.steps {
 		fmt.Fprintf(t.out, "\n%d. %s\n", i+1, s.title)
 		ctx, cancel := context.WithTimeout(ctx, stepTime)
 		err := s.play(ctx, t)

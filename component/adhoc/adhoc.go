@@ -24,8 +24,13 @@ const NS = "http://jabber.org/protocol/commands"
 // the form that came along, empty if none did. It returns the form to answer
 // with, none if it has no fields. An error of mellium's type stanza.Error is
 // answered as it is, any other is logged and answered with wait.
+//
+// Ask is for a command that has something to say before it can be executed: the
+// form that is given to who executes it without one. Nothing is kept between
+// the two stages.
 type Command struct {
 	Node, Name string
+	Ask        func() forms.Form // nil: there is a single stage
 	Run        func(ctx context.Context, from jid.JID, form forms.Form) (forms.Form, error)
 }
 
@@ -78,7 +83,8 @@ func (a *Commands) execute(ctx context.Context, newID func() (string, error), iq
 	if command == nil {
 		return stanza.Element{}, xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.ItemNotFound}
 	}
-	if action := iq.Payload.Get("action"); action != "" && action != "execute" {
+	action := iq.Payload.Get("action")
+	if !command.takes(action) {
 		return stanza.Element{}, xmpp.Error{Type: xmpp.Modify, Condition: xmpp.BadRequest}
 	}
 	session := iq.Payload.Get("sessionid")
@@ -88,16 +94,42 @@ func (a *Commands) execute(ctx context.Context, newID func() (string, error), iq
 			return stanza.Element{}, fmt.Errorf("session id: %w", err)
 		}
 	}
-	form, _ := forms.Of(&iq.Payload)
+	answer := func(status string) stanza.Element {
+		return stanza.Element{Space: NS, Name: "command", Attr: []stanza.Attr{
+			{Name: "node", Value: node}, {Name: "sessionid", Value: session}, {Name: "status", Value: status},
+		}}
+	}
+	form, filled := forms.Of(&iq.Payload)
+	switch {
+	case action == "cancel":
+		return answer("canceled"), nil
+	case command.Ask != nil && !filled:
+		e := answer("executing")
+		e.Children = []stanza.Element{
+			{Space: NS, Name: "actions", Attr: []stanza.Attr{{Name: "execute", Value: "complete"}}, Children: []stanza.Element{{Space: NS, Name: "complete"}}},
+			command.Ask().Element(),
+		}
+		return e, nil
+	}
 	result, err := command.Run(ctx, iq.From, form)
 	if err != nil {
 		return stanza.Element{}, err
 	}
-	e := stanza.Element{Space: NS, Name: "command", Attr: []stanza.Attr{
-		{Name: "node", Value: node}, {Name: "sessionid", Value: session}, {Name: "status", Value: "completed"},
-	}}
+	e := answer("completed")
 	if len(result.Fields) > 0 {
 		e.Children = []stanza.Element{result.Element()}
 	}
 	return e, nil
+}
+
+// takes reports whether an action makes sense. With a single stage there is
+// nothing to complete or to cancel (XEP-0050 §4.4).
+func (c *Command) takes(action string) bool {
+	switch action {
+	case "", "execute":
+		return true
+	case "complete", "next", "cancel":
+		return c.Ask != nil
+	}
+	return false
 }

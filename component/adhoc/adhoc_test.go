@@ -36,6 +36,15 @@ func commands() []adhoc.Command {
 		{Node: "broken", Name: "Broken", Run: func(context.Context, jid.JID, forms.Form) (forms.Form, error) {
 			return forms.Form{}, errors.New("the disk is full")
 		}},
+		{
+			Node: "ask", Name: "Ask",
+			Ask: func() forms.Form {
+				return forms.Form{Type: "form", Fields: []forms.Field{{Var: "token", Type: "text-single"}}}
+			},
+			Run: func(_ context.Context, _ jid.JID, f forms.Form) (forms.Form, error) {
+				return forms.Form{Type: "form", Fields: []forms.Field{forms.Text("token", "", f.Get("token"))}}, nil
+			},
+		},
 	}
 }
 

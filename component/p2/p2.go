@@ -76,11 +76,16 @@ func register(ctx context.Context, r Registrar, service, provider string, from j
 	if err != nil {
 		return forms.Form{}, err
 	}
+	return Issued(service, node, secret), nil
+}
+
+// Issued is the form that a registration is answered with.
+func Issued(service, node, secret string) forms.Form {
 	return forms.Form{Type: "form", Fields: []forms.Field{
 		forms.Text("jid", "jid-single", service),
 		forms.Text("node", "text-single", node),
 		forms.Text("secret", "text-single", secret),
-	}}, nil
+	}}
 }
 
 // Device hides who and what a device is: the client computes the same and finds

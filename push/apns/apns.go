@@ -32,15 +32,16 @@ type Options struct {
 	Proxy       *url.URL        // see h2.Config
 	Profile     profile.Profile // what the app parses
 	Endpoint    string          // another base URL; empty: Apple's
+	Other       string          // that of the other environment; empty: Apple's, or Nowhere with an Endpoint
 	Roots       *x509.CertPool  // whom to trust; nil: the system's
 }
 
 // Provider sends for one app in one environment.
 type Provider struct {
-	opts      Options
-	client    *apns2.Client
-	transport *h2.Transport
-	expires   time.Time // of the certificate; zero: there is none
+	opts    Options
+	home    *place
+	other   *elsewhere // nil: tokens are tried at home only
+	expires time.Time  // of the certificate; zero: there is none
 }
 
 var _ push.Provider = (*Provider)(nil)
@@ -52,7 +53,6 @@ func New(opts Options) (*Provider, error) {
 		return nil, errors.New("topic is missing: the bundle id of the app")
 	}
 	cfg := h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}
-	p.client = &apns2.Client{Host: strings.TrimSuffix(opts.Endpoint, "/")}
 	switch {
 	case opts.Key != nil && len(opts.Certificate.Certificate) > 0:
 		return nil, errors.New("there are both a signing key and a certificate; one of them must go")
@@ -68,20 +68,21 @@ func New(opts Options) (*Provider, error) {
 		}
 		p.expires = leaf.NotAfter
 		cfg.Certificates = []tls.Certificate{opts.Certificate}
-		p.client.Certificate = opts.Certificate
+		p.opts.Certificate.Leaf = leaf
 	default:
 		return nil, errors.New("there is neither a signing key nor a certificate")
 	}
-	if p.client.Host == "" {
-		// Development and Production of apns2 change a client for all its users, so
-		// each environment has one of its own.
-		p.client.Host = apns2.HostProduction
-		if opts.Sandbox {
-			p.client.Host = apns2.HostDevelopment
-		}
+	host := strings.TrimSuffix(opts.Endpoint, "/")
+	switch {
+	case host == "" && opts.Sandbox:
+		host = apns2.HostDevelopment
+	case host == "":
+		host = apns2.HostProduction
 	}
-	p.transport = h2.New(cfg)
-	p.client.HTTPClient = &http.Client{Transport: bearing{p.transport, opts.Key}} // its deadline is that of the context
+	// Development and Production of apns2 change a client for all its users, so each
+	// environment has one of its own.
+	p.home = newPlace(host, p.opts, cfg)
+	p.other = newElsewhere(p.opts, cfg, host)
 	return p, nil
 }
 
@@ -106,13 +107,27 @@ func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Close ends the connection, and pushes under way with it.
 func (p *Provider) Close() error {
-	p.transport.Close()
+	p.home.close()
+	if p.other != nil {
+		p.other.close()
+	}
 	return nil
 }
 
-// Send makes one try. Only where Apple found the provider token too old, and there
-// is a newer one by now, the push is repeated, once.
+// Expires says until when the certificate is good; zero: there is none.
+func (p *Provider) Expires() time.Time { return p.expires }
+
+// Clock is that of h2.Transport.
+func (p *Provider) Clock() (ahead time.Duration, told bool) { return p.home.transport.Clock() }
+
+// Send makes one try. The push is repeated, once, only where Apple found the
+// provider token too old and there is a newer one by now, and in the other
+// environment where the token is of none that this one knows.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
+	return p.send(ctx, n, p.anywhere)
+}
+
+func (p *Provider) send(ctx context.Context, n push.Notification, try func(context.Context, *apns2.Notification) push.Result) push.Result {
 	now := time.Now()
 	content, err := p.opts.Profile.Apple(n, p.opts.VoIP)
 	if err != nil {
@@ -126,7 +141,7 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 			Err: fmt.Errorf("the certificate ended on %s", p.expires.Format(time.DateOnly)), Remedy: "get a new certificate_file from Apple"}
 	}
 	if content.Token != n.Target.Token {
-		if r := p.second(ctx, n, content, now); r.Outcome != push.TokenGone {
+		if r := p.second(ctx, n, content, now, try); r.Outcome != push.TokenGone {
 			return r
 		}
 		// The end of a second token says nothing of the device: it is shown the call.
@@ -135,35 +150,36 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 			return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
 		}
 	}
-	return p.push(ctx, p.build(n, content, now))
+	return try(ctx, p.build(n, content, now))
 }
 
 // second pushes a call to the device's second token.
-func (p *Provider) second(ctx context.Context, n push.Notification, content profile.ApplePush, now time.Time) push.Result {
+func (p *Provider) second(ctx context.Context, n push.Notification, content profile.ApplePush, now time.Time,
+	try func(context.Context, *apns2.Notification) push.Result) push.Result {
 	if !plain(content.Token) {
 		return push.Result{Outcome: push.TokenGone}
 	}
-	return p.push(ctx, p.build(n, content, now))
+	return try(ctx, p.build(n, content, now))
 }
 
-// push makes one try with one payload.
-func (p *Provider) push(ctx context.Context, out *apns2.Notification) push.Result {
+// push makes one try with one payload, at one place.
+func (p *Provider) push(ctx context.Context, at *place, out *apns2.Notification) push.Result {
 	if p.opts.Key == nil {
-		return p.try(ctx, out)
+		return p.try(ctx, at, out)
 	}
 	before, _ := p.opts.Key.bearer() // without one the request says why
-	r := p.try(ctx, out)
+	r := p.try(ctx, at, out)
 	if strings.HasSuffix(r.Reason, " ExpiredProviderToken") {
 		if now, err := p.opts.Key.bearer(); err == nil && now != before {
-			return p.try(ctx, out)
+			return p.try(ctx, at, out)
 		}
 	}
 	return r
 }
 
-func (p *Provider) try(ctx context.Context, out *apns2.Notification) push.Result {
+func (p *Provider) try(ctx context.Context, at *place, out *apns2.Notification) push.Result {
 	ctx, note := h2.Noting(ctx)
-	resp, err := p.client.PushWithContext(ctx, out)
+	resp, err := at.client.PushWithContext(ctx, out)
 	switch {
 	case note.Status == 0:
 		if note.Err != nil {
@@ -240,15 +256,16 @@ func (p *Provider) Check(ctx context.Context) error {
 	rand.Read(id[:])
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
 	h := hex.EncodeToString(id[:])
-	r := p.Send(ctx, push.Notification{
+	here := func(ctx context.Context, out *apns2.Notification) push.Result { return p.push(ctx, p.home, out) }
+	r := p.send(ctx, push.Notification{
 		ID:     h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:],
 		Class:  session.Message,
 		Target: session.Registration{Token: strings.Repeat("0", 64), Device: "check"},
-	})
+	}, here)
 	if r.Outcome == push.TokenGone {
 		return nil
 	}
-	err := fmt.Errorf("%s answers %q to a made-up token (expected: 400 BadDeviceToken)", p.client.Host, r.Reason)
+	err := fmt.Errorf("%s answers %q to a made-up token (expected: 400 BadDeviceToken)", p.home.client.Host, r.Reason)
 	if r.Err != nil {
 		err = fmt.Errorf("%w: %w", err, r.Err)
 	}

@@ -364,8 +364,8 @@ func TestEnvironments(t *testing.T) {
 	production := open(t, o)
 	o.Sandbox = true
 	sandbox := open(t, o)
-	if production.client.Host != "https://api.push.apple.com" || sandbox.client.Host != "https://api.sandbox.push.apple.com" {
-		t.Errorf("%s and %s", production.client.Host, sandbox.client.Host)
+	if production.home.client.Host != "https://api.push.apple.com" || sandbox.home.client.Host != "https://api.sandbox.push.apple.com" {
+		t.Errorf("%s and %s", production.home.client.Host, sandbox.home.client.Host)
 	}
 }
 

@@ -42,6 +42,7 @@ type Key struct {
 	mu     sync.Mutex
 	issued time.Time
 	token  string
+	shared []*shared // connections, see transport
 }
 
 // NewKey reads a .p8 file's content and proves that it signs. A nil clock is the

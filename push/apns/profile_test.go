@@ -72,7 +72,9 @@ func TestThroughAProxy(t *testing.T) {
 		t.Errorf("%+v, asked for %v", r, proxy.Asked())
 	}
 	proxy.Close()
-	r := send(t, open(t, opts), wake(session.Message))
+	without := options(t, a) // another key, which has no connection yet
+	without.Proxy = opts.Proxy
+	r := send(t, open(t, without), wake(session.Message))
 	if r.Outcome != push.Unavailable || r.Reason != "no way through the proxy" || r.Remedy == "" {
 		t.Errorf("without it: %+v", r)
 	}

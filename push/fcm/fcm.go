@@ -80,7 +80,7 @@ func New(opts Options) (*Provider, error) {
 	p.transport = &transport{base: h2.New(h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}), tokens: &tokens{
 		now: time.Now,
 		fetch: func(ctx context.Context) (*oauth2.Token, error) {
-			ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: bound{ctx, p.oauth}})
+			ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: bound{ctx, p.oauth, p.transport.base.Date}})
 			token, err := account.TokenSource(ctx).Token()
 			if err == nil && token.AccessToken == "" {
 				err = errors.New("the token endpoint gave no access token")
@@ -105,10 +105,16 @@ func New(opts Options) (*Provider, error) {
 type bound struct {
 	ctx  context.Context
 	base http.RoundTripper
+	told func(http.Header, time.Time) // the time, by an answer
 }
 
 func (b bound) RoundTrip(r *http.Request) (*http.Response, error) {
-	return b.base.RoundTrip(r.WithContext(b.ctx))
+	asked := time.Now()
+	resp, err := b.base.RoundTrip(r.WithContext(b.ctx))
+	if err == nil {
+		b.told(resp.Header, asked)
+	}
+	return resp, err
 }
 
 // Close ends the connection, and messages under way with it.
@@ -118,6 +124,9 @@ func (p *Provider) Close() error {
 	p.oauth.CloseIdleConnections()
 	return nil
 }
+
+// Clock is that of h2.Transport.
+func (p *Provider) Clock() (ahead time.Duration, told bool) { return p.transport.base.Clock() }
 
 // Send makes one try: one request.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {

@@ -52,6 +52,7 @@ type Transport struct {
 	dial   *dial         // under way
 	freed  chan struct{} // closed and replaced when a stream ended
 	closed bool
+	clock  clock
 }
 
 // dial is one attempt that all callers wait for.

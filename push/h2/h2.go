@@ -61,10 +61,12 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer t.release()
+	asked := time.Now()
 	resp, err := conn.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
+	t.Date(resp.Header, asked)
 	return resp, slurp(resp)
 }
 

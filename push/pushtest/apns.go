@@ -97,6 +97,7 @@ func (a *APNs) WriteFiles(dir string) (keyFile, caFile string, err error) {
 
 // ServeHTTP takes a push.
 func (a *APNs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", a.opts.Now().UTC().Format(http.TimeFormat))
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	got := Received{
 		At:       time.Now(),

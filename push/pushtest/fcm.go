@@ -109,6 +109,7 @@ func (f *FCM) Revoke() {
 
 // ServeHTTP takes a message or a request for an access token.
 func (f *FCM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", f.opts.Now().UTC().Format(http.TimeFormat))
 	if r.URL.Path == "/token" {
 		f.token(w, r)
 		return

@@ -14,6 +14,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -121,6 +123,12 @@ func VAPIDKey() (text []byte, public string, err error) {
 	}
 	point, err := key.PublicKey.Bytes()
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), base64.RawURLEncoding.EncodeToString(point), err
+}
+
+// WriteFiles puts a VAPID key and webpush-ca.pem into a directory.
+func (w *WebPush) WriteFiles(dir string, key []byte) (keyFile, caFile string, err error) {
+	keyFile, caFile = filepath.Join(dir, "vapid.pem"), filepath.Join(dir, "webpush-ca.pem")
+	return keyFile, caFile, errors.Join(os.WriteFile(keyFile, key, 0o600), os.WriteFile(caFile, w.CAPEM(), 0o644))
 }
 
 // ServeHTTP takes a message.

@@ -32,6 +32,19 @@ type Key struct {
 	public  string
 }
 
+// NewKey makes a private key, in PEM (PKCS #8).
+func NewKey() ([]byte, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
 // ParseKey reads a private key of P-256: PEM (PKCS #8 or SEC 1), or the number
 // alone in base64url, as web-push and others make it.
 func ParseKey(text []byte) (*Key, error) {

@@ -63,7 +63,7 @@ func New(opts Options) (*Provider, error) {
 		return nil, errors.New("there is no VAPID key")
 	}
 	if !strings.HasPrefix(opts.Contact, "mailto:") && !strings.HasPrefix(opts.Contact, "https:") {
-		return nil, errors.New("contact is neither mailto: nor https:")
+		return nil, errors.New("contact is not an address of mailto: or https: that could be written to")
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -99,6 +99,22 @@ func New(opts Options) (*Provider, error) {
 
 // PublicKey is what apps have to subscribe with.
 func (p *Provider) PublicKey() string { return p.tokens.key.Public() }
+
+// Token gives the text form of what an app got from its push service, as the W3C
+// Push API has it, or says what is wrong with it. Names are looked up when they
+// are dialled, but an address that will never do is refused at once. Its errors
+// never hold a part of the subscription.
+func (p *Provider) Token(endpoint, p256dh, auth string) (string, error) {
+	token := endpoint + " " + strings.TrimRight(p256dh, "=") + " " + strings.TrimRight(auth, "=")
+	sub, err := Parse(token)
+	if err != nil {
+		return "", err
+	}
+	if ip, err := netip.ParseAddr(sub.Endpoint.Hostname()); err == nil && !p.dialer.allowed(ip) {
+		return "", errors.New("the endpoint is not on the public Internet")
+	}
+	return token, nil
+}
 
 // Close ends connections, and messages under way with them.
 func (p *Provider) Close() error {

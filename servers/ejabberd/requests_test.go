@@ -96,7 +96,7 @@ func TestAbout(t *testing.T) {
 	}
 	want := map[string]string{"beside push": "", "beside push_keepalive": "", "beside stream_mgmt": "", "beside client_state": "",
 		"beside offline": "", "beside carboncopy": "", "setting ack-delay": "2", "setting ack-timeout": "60", "setting read-timeout": "120",
-		"setting resume-timeout": "300", "setting fallback": "40", "setting conflict": "both"}
+		"setting resume-timeout": "300", "setting fallback": "40", "setting conflict": "kick_old"}
 	if !maps.Equal(said, want) {
 		t.Errorf("it says %v, want %v", said, want)
 	}

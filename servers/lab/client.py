@@ -13,7 +13,11 @@ import sys
 
 import slixmpp
 from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream import ET, tostring
+
+UNIFIED = "http://gultsch.de/xmpp/drafts/unified-push"
 
 
 def out(**line):
@@ -42,6 +46,7 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("connection_failed", lambda e: self.session.put_nowait("connection failed: %s" % e))
         self.add_event_handler("disconnected", lambda e: self.closed.set())
         self.add_event_handler("message", self.report("message"))
+        self.register_handler(Callback("unified push", MatchXPath("{%s}iq/{%s}push" % (self.default_ns, UNIFIED)), self.pushed))
         for event in ("presence_available", "presence_unavailable", "presence_subscribe", "presence_error"):
             self.add_event_handler(event, self.report("presence"))
 
@@ -51,6 +56,10 @@ class Client(slixmpp.ClientXMPP):
         if len(data) > 4096:
             data += (" " if isinstance(data, str) else b" ") * len(data)
         super().send_raw(data)
+
+    def pushed(self, iq):  # as Conversations: the app is there, or is not
+        out(client=self.name, event="iq", xml=tostring(iq.xml, top_level=True))
+        iq.reply().send()
 
     def report(self, event):
         return lambda stanza: out(client=self.name, event=event, xml=tostring(stanza.xml, top_level=True))

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 )
 
@@ -18,40 +17,76 @@ type Registration struct {
 // Register runs register-push-fcm or register-push-apns (provider "fcm" or
 // "apns") at a push service, with the fields that Conversations sends.
 func (c *Client) Register(ctx context.Context, service, provider, token, device string) (Registration, error) {
-	field := "device-id"
+	name := "device-id"
 	if provider == "fcm" {
-		field = "android-id"
+		name = "android-id"
 	}
-	s, err := c.ask(ctx, service, "set", fmt.Sprintf(`<command xmlns='http://jabber.org/protocol/commands' node='register-push-%s' action='execute'>`+
-		`<x xmlns='jabber:x:data' type='submit'><field var='token'><value>%s</value></field><field var='%s'><value>%s</value></field></x></command>`,
-		provider, escape(token), field, escape(device)))
+	fields, err := c.execute(ctx, service, "register-push-"+provider, "", field{"token", token}, field{name, device})
+	return c.issued(fields, err)
+}
+
+// Subscription is what a push service gives to a browser (W3C Push API).
+type Subscription struct{ Endpoint, P256DH, Auth string }
+
+// Subscribe runs register-push-webpush as a browser does: it asks for the form,
+// subscribes with the key that is in it, and sends the form back.
+func (c *Client) Subscribe(ctx context.Context, service, device string, subscribe func(vapid string) Subscription) (Registration, error) {
+	const node = "register-push-webpush"
+	form, err := c.execute(ctx, service, node, "")
 	if err != nil {
 		return Registration{}, err
 	}
+	s := subscribe(form["vapid"])
+	fields, err := c.execute(ctx, service, node, form[""], field{"vapid", form["vapid"]},
+		field{"endpoint", s.Endpoint}, field{"p256dh", s.P256DH}, field{"auth", s.Auth}, field{"device-id", device})
+	return c.issued(fields, err)
+}
+
+type field struct{ name, value string }
+
+// execute runs a stage of an ad-hoc command (XEP-0050), the first where session
+// is empty, and gives the fields of the answer, with the id of the session as "".
+func (c *Client) execute(ctx context.Context, service, node, session string, fields ...field) (map[string]string, error) {
+	attr, form := "action='execute'", ""
+	if session != "" {
+		attr = fmt.Sprintf("action='complete' sessionid='%s'", escape(session))
+	}
+	for _, f := range fields {
+		form += fmt.Sprintf("<field var='%s'><value>%s</value></field>", f.name, escape(f.value))
+	}
+	if form != "" {
+		form = "<x xmlns='jabber:x:data' type='submit'>" + form + "</x>"
+	}
+	s, err := c.ask(ctx, service, "set", fmt.Sprintf("<command xmlns='http://jabber.org/protocol/commands' node='%s' %s>%s</command>", node, attr, form))
+	if err != nil {
+		return nil, err
+	}
 	var answer struct {
-		Fields []struct {
-			Var   string `xml:"var,attr"`
-			Value string `xml:"value"`
-		} `xml:"command>x>field"`
+		Command struct {
+			Session string `xml:"sessionid,attr"`
+			Fields  []struct {
+				Var   string `xml:"var,attr"`
+				Value string `xml:"value"`
+			} `xml:"x>field"`
+		} `xml:"command"`
 	}
 	if err := xml.Unmarshal([]byte(s), &answer); err != nil {
-		return Registration{}, err
+		return nil, err
 	}
-	var r Registration
-	for _, f := range answer.Fields {
-		switch f.Var {
-		case "jid":
-			r.Service = f.Value
-		case "node":
-			r.Node = f.Value
-		case "secret":
-			r.Secret = f.Value
-		}
+	values := map[string]string{"": answer.Command.Session}
+	for _, f := range answer.Command.Fields {
+		values[f.Var] = f.Value
 	}
-	if r.Service == "" || r.Node == "" {
-		return r, errors.New("lab: " + c.name + ": the service gave no jid or node: " + s)
+	return values, nil
+}
+
+// issued is what a push service gave in the end.
+func (c *Client) issued(fields map[string]string, err error) (Registration, error) {
+	r := Registration{Service: fields["jid"], Node: fields["node"], Secret: fields["secret"]}
+	if err == nil && (r.Service == "" || r.Node == "") {
+		err = fmt.Errorf("lab: %s: the service gave no jid or node: %v", c.name, fields)
 	}
-	return r, nil
+	return r, err
 }
 
 // EnablePush tells the client's own server where to publish.

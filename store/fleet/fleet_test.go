@@ -222,9 +222,8 @@ func TestRenewalsFail(t *testing.T) {
 					t.Fatalf("a second without the store cost the link:\n%s", a.log.String())
 				}
 				synctest.Wait()
-				sent := time.Now()
 				f.mu.Lock()
-				sent = f.ends.Add(-ttl) // there is no delay
+				sent := f.ends.Add(-ttl) // there is no delay
 				f.mu.Unlock()
 				a.breaks(errRefused, hang)
 				until(t, "the end of the duty", func() bool { return !a.works() })

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,7 +13,10 @@ import (
 	"rouse/store/storetest"
 )
 
-type testCluster struct{ *lab.RedisCluster }
+type testCluster struct {
+	*lab.RedisCluster
+	in func(*Options) // lets a store in
+}
 
 func startCluster(t *testing.T, masters, replicasEach int, o lab.RedisOptions) testCluster {
 	t.Helper()
@@ -22,12 +26,20 @@ func startCluster(t *testing.T, masters, replicasEach int, o lab.RedisOptions) t
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return testCluster{c}
+	in := func(*Options) {}
+	if o.TLS {
+		ca := trust(t, c.CAFile())
+		in = func(o *Options) {
+			ca(o)
+			asUser(o)
+		}
+	}
+	return testCluster{c, in}
 }
 
 func (c testCluster) open(t *testing.T, change ...func(*Options)) *Store {
 	t.Helper()
-	return openAt(t, Options{Addrs: c.Addrs(), Mode: Cluster, Durability: Fast}, change...)
+	return openAt(t, Options{Addrs: c.Addrs(), Mode: Cluster, Durability: Fast}, append(change, c.in)...)
 }
 
 func (c testCluster) empty(t *testing.T, change ...func(*Options)) *Store {
@@ -54,9 +66,27 @@ func (c testCluster) errors(t *testing.T, word string) (n int) {
 	return n
 }
 
+// fewer has package rapid try a tenth of what it would.
+func fewer(t *testing.T) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	was := checks.Value.String()
+	if err := checks.Value.Set("10"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := checks.Value.Set(was); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestCluster(t *testing.T) {
-	c := startCluster(t, 3, 0, lab.RedisOptions{})
+	o := lab.RedisOptions{TLS: true}
+	user(t, "+cluster|slots", "+asking")(&o)
+	c := startCluster(t, 3, 0, o)
 	t.Run("Store", func(t *testing.T) {
+		fewer(t) // TestStore does all of it; here is what a cluster adds
 		storetest.Run(t, func(t *testing.T) store.Store { return c.empty(t) }, nil)
 	})
 	t.Run("Shared", func(t *testing.T) {

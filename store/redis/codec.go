@@ -35,13 +35,6 @@ func count(a session.Account) counts {
 	return c
 }
 
-func (c *counts) add(d counts) {
-	for i, n := range d.sessions {
-		c.sessions[i] += n
-	}
-	c.endpoints += d.endpoints
-}
-
 // String is the form of the header: a letter and a number for all that is not zero.
 func (c counts) String() string {
 	var b []byte
@@ -56,11 +49,8 @@ func (c counts) String() string {
 	return string(b)
 }
 
-// versionSize is how long a version is as text. All have one length, so that a claim
-// can write its own over the old one.
-const versionSize = 11
-
-// versionText is a version as it is stored: base64 (RFC 4648 §5), "0" for none.
+// versionText is a version as it is stored: base64 (RFC 4648 §5), "0" for none. All
+// have one length, so that a claim can write its own over the old one.
 func versionText(v uint64) string {
 	if v == 0 {
 		return "0"
@@ -234,14 +224,18 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.time(e.Woken)
 	l.value(e.WokenAs == 0, func(b []byte) []byte { return appendString(b, e.WokenAs.String()) })
 	l.string(e.Dead)
+	l.times(e.Calls)
+	l.times(e.Silents)
 	return l.close()
 }
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, touched, woken int64
-	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead); err != nil {
+	var calls, silents []int64
+	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
 		return err
 	}
+	e.Calls, e.Silents = moments(calls), moments(silents)
 	e.Enabled, e.Touched, e.Woken = moment(enabled), moment(touched), moment(woken)
 	return nil
 }

@@ -16,11 +16,18 @@
 // # What is durable
 //
 // With Fast an answer means that it is in the memory of the master. With Safe it is
-// on the master's disk, and on one replica too if any is connected: from Redis 7.2 on
+// on the master's disk, and on one replica too if any follows it: from Redis 7.2 on
 // each round trip ends with WAITAOF 1 R (R is 1 with a replica, and 0 without), before
 // it with WAIT 1, and then the disk needs appendfsync always. What is not confirmed
 // within 2 seconds is an error, and tried again. WAITAOF is tested against a stand-in,
 // and not against a Redis that has it.
+//
+// A replica that is gone has to confirm for 5 seconds more: it may be on its way to be
+// the master, and what the old one takes meanwhile is thrown away. After that the
+// master goes on alone, and then a replica that comes back and is made master before
+// it has its first copy takes away what was stored without it. Who would rather wait
+// sets min-replicas-to-write 1 in redis.conf; that also stops a master which a network
+// has cut off from its replicas and Sentinels.
 //
 // A Redis that was started again, or took over from another, may lack what was
 // written last. Store notices by its run id and role, and calls Options.OnSetback.
@@ -60,11 +67,10 @@
 //
 // rouse wants a database for itself, and needs no more than this of a user:
 //
-//	user rouse on >secret resetchannels ~{*}* -@all +ping +hello +auth +select +info +wait +waitaof
-//	  +evalsha +eval +script|load +asking +cluster|slots +scan +time
-//	  +get +set +del +exists +expire +pexpire +hget +hset +hdel +hkeys +hvals +hgetall +hexists +hincrby
-//	  +zadd +zrem +zcard +zscore +zrange +zrangebyscore +rpush +lpop +lrange +lindex +ltrim +config|get
+//	user rouse on >secret resetchannels ~{*}* -@all +info +select +wait +scan +time +evalsha +eval
+//	  +get +set +del +expire +pexpire +hget +hset +hdel +hkeys +hvals +hgetall +hexists +hincrby
+//	  +zadd +zrem +zcard +zscore +zrange +zrangebyscore +rpush +lpop +lrange +lindex +ltrim
 //
-// cluster|slots and asking are for Redis Cluster, waitaof for Redis 7.2. Without
-// config|get `rouse check` cannot look at the settings of Redis.
+// On Redis Cluster it needs +cluster|slots and +asking too, and from Redis 7.2 on
+// +waitaof. With +config|get `rouse check` can look at the settings of Redis.
 package redis

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -48,6 +49,7 @@ func remedies() []struct{ word, remedy string } {
 		{"NOAUTH", "Redis wants a password: put user and password into store.url"},
 		{"WRONGPASS", "user or password in store.url is not what Redis knows (ACL LIST there)"},
 		{"NOPERM", "the Redis user may not do this: give it the rights listed in the documentation (ACL SETUSER)"},
+		{"The user executing the script can't", "the Redis user may not do this: give it the rights listed in the documentation (ACL SETUSER)"},
 		{"OOM", "Redis is full: raise maxmemory or move to a larger machine; maxmemory-policy must be noeviction"},
 		{"MISCONF", "Redis cannot write to its disk: make room there, rouse goes on by itself"},
 		{"READONLY", "this is a replica: name the master, or use Sentinel's or Cluster's addresses"},
@@ -74,9 +76,9 @@ func remedy(err error) string {
 		return ""
 	}
 	switch text := err.Error(); {
-	case strings.Contains(text, "connection refused"), strings.Contains(text, "no such host"), strings.Contains(text, "i/o timeout"),
-		errors.Is(err, context.DeadlineExceeded):
-		return "is Redis running there, and reachable from here?"
+	case strings.Contains(text, "connection refused"), strings.Contains(text, "connection reset"), strings.Contains(text, "no such host"), strings.Contains(text, "i/o timeout"),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF):
+		return "is Redis running there and reachable from here, with TLS if store.url says rediss and else without?"
 	case strings.Contains(text, "tls: first record does not look like a TLS handshake"):
 		return "this port speaks no TLS: use redis:// instead of rediss://"
 	case strings.Contains(text, "x509:"):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rouse/store"
@@ -26,8 +27,8 @@ type Finding struct {
 	Remedy string // empty where nothing is to be done
 }
 
-// Inspect looks at a Redis before it is used, for `rouse check`, and changes
-// nothing. Errors mean that it could not be asked at all.
+// Inspect looks at a Redis before it is used, for `rouse check`, and leaves nothing
+// there. Errors mean that it could not be asked at all.
 func Inspect(ctx context.Context, o Options) ([]Finding, error) {
 	s, err := connect(ctx, o)
 	if err != nil {
@@ -82,7 +83,24 @@ func (i *inspection) node(ctx context.Context, n *node) error {
 	if err := i.keys(ctx, n); err != nil {
 		return err
 	}
+	if err := i.rights(ctx, n); err != nil {
+		return err
+	}
 	return i.config(ctx, n, in)
+}
+
+// rights tries what the scripts do on a key that it takes away again.
+func (i *inspection) rights(ctx context.Context, n *node) error {
+	if slices.ContainsFunc(i.found, func(f Finding) bool { return f.Level == Failure }) {
+		return nil // it may be somebody else's
+	}
+	err := i.s.probe(ctx, n)
+	var e *Error
+	if errors.As(err, &e) && (says(err, "NOPERM") || says(err, "The user executing the script can't")) {
+		i.add(Failure, n, e.Remedy, "the user may not do all that rouse does: %v", e.Cause)
+		return nil
+	}
+	return err
 }
 
 // keys looks whose they are.
@@ -110,7 +128,7 @@ func (i *inspection) keys(ctx context.Context, n *node) error {
 // config looks at redis.conf, where the user may.
 func (i *inspection) config(ctx context.Context, n *node, in info) error {
 	setting := make(map[string]string)
-	for _, name := range []string{"maxmemory-policy", "maxmemory", "appendonly", "appendfsync"} {
+	for _, name := range []string{"maxmemory-policy", "appendonly", "appendfsync", "min-replicas-to-write"} {
 		got, err := n.client.ConfigGet(ctx, name).Result()
 		if says(err, "NOPERM") || says(err, "ERR unknown command") {
 			i.add(Warning, n, "give the user +config|get for this, or look there: maxmemory-policy noeviction, appendonly yes", "the settings of Redis cannot be read")
@@ -132,6 +150,10 @@ func (i *inspection) config(ctx context.Context, n *node, in info) error {
 		i.disk(n, "set appendfsync always, or everysec with Redis 7.2", "appendfsync is no: a power cut loses what the kernel had not written")
 	case fsync != "always" && !atLeast(in.version, 7, 2):
 		i.disk(n, "set appendfsync always, or run Redis 7.2, which can be asked to wait for the disk", "appendfsync is %s: a power cut loses up to a second", fsync)
+	}
+	if i.s.o.Mode == Sentinel && i.s.o.Durability == Safe && setting["min-replicas-to-write"] == "0" {
+		i.add(Warning, n, "set min-replicas-to-write 1, and have two replicas so that one may fail",
+			"min-replicas-to-write is 0: a master that the network cuts off from replicas and Sentinels goes on, and loses that when it is back")
 	}
 	return nil
 }

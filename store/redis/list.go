@@ -59,6 +59,16 @@ func (l *list) value(zero bool, put func([]byte) []byte) {
 	l.took(zero)
 }
 
+func (l *list) times(ts []time.Time) {
+	l.value(len(ts) == 0, func(b []byte) []byte {
+		c := newList(b)
+		for _, t := range ts {
+			c.time(t)
+		}
+		return c.close()
+	})
+}
+
 func (l *list) close() []byte { return append(l.b[:l.end], ']') }
 
 // appendString writes a JSON string.
@@ -109,6 +119,15 @@ func moment(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, n).UTC()
+}
+
+// moments reads what times wrote.
+func moments(ns []int64) []time.Time {
+	var ts []time.Time
+	for _, n := range ns {
+		ts = append(ts, moment(n))
+	}
+	return ts
 }
 
 // stampSize is how many digits a time has where scripts compare times as text: a

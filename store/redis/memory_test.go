@@ -25,53 +25,73 @@ func (s *server) used(t testing.TB) int {
 	return n
 }
 
-// TestBytes measures what a session and a registration cost in Redis, keys and all,
-// by Redis' own figure, with many of them.
-func TestBytes(t *testing.T) {
-	n := 100_000
-	if testing.Short() {
-		n = 20_000
-	}
-	server := start(t, inMemory)
-	node := func(i int) string { return fmt.Sprintf("%032x", i) } // as long as one that gateway issues
+// stored is a thing of which many are put into Redis, and what one may cost there.
+type stored struct {
+	what string
+	most float64 // bytes
+	item func(i int) store.Item
+}
+
+// things are as long as those that clients, servers and providers make.
+func things() []stored {
 	hexes := strings.Repeat("0123456789abcdef", 4)
-	registration := func(i, size int) session.Registration {
-		token := hexes
-		if size > len(hexes) {
-			token = strings.Repeat("x", size)
-		}
-		return session.Registration{Node: node(i), App: "chat-ios", Token: token[:size], Device: hex.EncodeToString([]byte(hexes)[:20]), Domain: "example.org", Updated: noon.Add(123456789)}
+	registration := func(i int, token string) store.Item {
+		return store.Item{Registration: session.Registration{Node: fmt.Sprintf("%032x", i), App: "chat-ios", Token: token,
+			Device: hex.EncodeToString([]byte(hexes)[:20]), Domain: "example.org", Updated: noon.Add(123456789)}}
 	}
-	for _, test := range []struct {
-		what string
-		most int
-		item func(i int) store.Item
-	}{
+	return []stored{
 		{"session", 200, func(i int) store.Item {
 			return store.Item{Owner: store.Owner{Key: fmt.Sprintf("user%06d@example.org", i), Account: session.Account{Sessions: map[string]session.Session{
 				fmt.Sprintf("c2s%012x-19b3f8a%04x", i, i&0xffff): {Resource: "phone.a1b2", State: session.Hibernated, Epoch: 1772366400123, Counter: 27, Out: 350, Acked: 347, Touched: noon.Add(123456789)},
 			}}}}
 		}},
-		{"APNs registration", 300, func(i int) store.Item { return store.Item{Registration: registration(i, 64)} }},
-		{"FCM registration", 420, func(i int) store.Item { return store.Item{Registration: registration(i, 163)} }},
-	} {
-		s := server.empty(t, func(o *Options) { o.Durability = Fast })
-		if err := s.Put(t.Context(), []store.Item{test.item(n), test.item(n + 1)}); err != nil {
-			t.Fatal(err)
+		{"APNs-registration", 300, func(i int) store.Item { return registration(i, hexes) }},
+		{"FCM-registration", 420, func(i int) store.Item { return registration(i, strings.Repeat("x", 163)) }},
+	}
+}
+
+// cost is how many bytes one of n things takes in Redis, keys and all, by Redis' own
+// figure.
+func (s *server) cost(t testing.TB, what stored, n int) float64 {
+	t.Helper()
+	st := s.empty(t, func(o *Options) { o.Durability = Fast })
+	defer st.Close()
+	if err := st.Put(t.Context(), []store.Item{what.item(n), what.item(n + 1)}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.used(t)
+	items := make([]store.Item, n)
+	for i := range items {
+		items[i] = what.item(i)
+	}
+	if err := st.Put(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	return float64(s.used(t)-before) / float64(n)
+}
+
+func TestBytes(t *testing.T) {
+	server := start(t, inMemory)
+	for _, what := range things() {
+		if each := server.cost(t, what, 20_000); each > what.most || each < what.most/4 {
+			t.Errorf("%s: %.0f bytes each, at most %.0f are wanted", what.what, each, what.most)
 		}
-		before := server.used(t)
-		items := make([]store.Item, n)
-		for i := range items {
-			items[i] = test.item(i)
-		}
-		if err := s.Put(t.Context(), items); err != nil {
-			t.Fatal(err)
-		}
-		each := float64(server.used(t)-before) / float64(n)
-		t.Logf("%s: %.0f bytes of Redis' memory each, of %d", test.what, each, n)
-		if each > float64(test.most) {
-			t.Errorf("%s: %.0f bytes each, at most %d are wanted", test.what, each, test.most)
-		}
-		s.Close()
+	}
+}
+
+// The figures of docs/performance.md:
+//
+//	go test -run '^$' -bench Bytes -benchtime 1x ./store/redis
+func BenchmarkBytes(b *testing.B) {
+	server := start(b, inMemory)
+	for _, what := range things() {
+		b.Run(what.what, func(b *testing.B) {
+			for b.Loop() {
+				each := server.cost(b, what, 100_000)
+				if b.ReportMetric(each, "bytes/each"); each > what.most {
+					b.Errorf("%.0f bytes each, at most %.0f are wanted", each, what.most)
+				}
+			}
+		})
 	}
 }

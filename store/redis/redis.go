@@ -52,7 +52,7 @@ type Options struct {
 	Process    string             // whose claims these are: Process.ID, without spaces
 	OnSetback  func(cause string) // called when what was written last may be lost: ask for what can be asked for again
 	Logger     *slog.Logger       // slog.Default
-	Reasons    int                // kept for each owner; store.MaxReasons, which is the most
+	Reasons    int                // kept for each owner; 0: store.MaxReasons, which is the most; less: none
 }
 
 func (o *Options) check() error {
@@ -65,7 +65,10 @@ func (o *Options) check() error {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.Reasons <= 0 || o.Reasons > store.MaxReasons {
+	switch {
+	case o.Reasons < 0:
+		o.Reasons = 0
+	case o.Reasons == 0 || o.Reasons > store.MaxReasons:
 		o.Reasons = store.MaxReasons
 	}
 	if o.Process == "" {

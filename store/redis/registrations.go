@@ -87,7 +87,7 @@ func (s *Store) Unregister(ctx context.Context, node, reason string, at time.Tim
 			return false
 		}
 		r.Dead, r.Died = reason, moment(nanos(at))
-		r.Token, r.Device = "", ""
+		*r = r.Tombstone()
 		return true
 	})
 	return err

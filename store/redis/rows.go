@@ -111,6 +111,10 @@ func registrationRow(r session.Registration) string {
 	l.time(r.Updated)
 	l.string(r.Dead)
 	l.time(r.Died)
+	l.string(string(r.Family))
+	l.string(r.Account)
+	l.string(packHex(r.Channel))
+	l.string(r.Calls)
 	return string(l.close())
 }
 
@@ -125,10 +129,11 @@ func parseRegistration(node, text string) (session.Registration, error) {
 		return r, err
 	}
 	var updated, died int64
-	if err := fields([]byte(row), &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died); err != nil {
+	if err := fields([]byte(row), &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died,
+		(*string)(&r.Family), &r.Account, &r.Channel, &r.Calls); err != nil {
 		return r, err
 	}
-	r.Device = unpackHex(r.Device)
+	r.Device, r.Channel = unpackHex(r.Device), unpackHex(r.Channel)
 	r.Updated, r.Died = moment(updated), moment(died)
 	if want := registrationState(r); state != want {
 		return r, fmt.Errorf("it is filed as %s and is %s", state, want)

@@ -1,14 +1,11 @@
 package redis
 
 import (
-	"context"
 	"crypto/sha1"
 	"embed"
 	"encoding/hex"
 	"path"
 	"strings"
-
-	goredis "github.com/redis/go-redis/v9"
 )
 
 //go:embed lua/*.lua
@@ -44,14 +41,4 @@ func loadScripts() (scripts, error) {
 		all[name] = &script{name, body, hex.EncodeToString(sum[:])}
 	}
 	return all, nil
-}
-
-// teach makes a node know all scripts, so that callers send their names alone.
-func (all scripts) teach(ctx context.Context, c *goredis.Client) error {
-	p := c.Pipeline()
-	for _, s := range all {
-		p.ScriptLoad(ctx, s.body)
-	}
-	_, err := p.Exec(ctx)
-	return err
 }

@@ -173,24 +173,8 @@ func (w *watcher) compare(addr string, now info, first bool) (causes []string) {
 	case !known && (now.promoted || w.s.o.Mode == Sentinel):
 		causes = append(causes, addr+" took over")
 	}
-	if !known || was.runID != now.runID {
-		w.teach(addr)
-	}
 	w.known[addr] = sight{now, demoted || known && was.demoted && len(causes) == 0}
 	return causes
-}
-
-// teach is a kindness: where it fails, callers send their scripts themselves.
-func (w *watcher) teach(addr string) {
-	n, err := w.s.nodes.get(addr)
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), watchTime)
-	defer cancel()
-	if err := w.s.scripts.teach(ctx, n.client); err != nil {
-		w.s.log.Debug("cannot load scripts into redis; they are sent as they are needed", "redis", addr, "err", err)
-	}
 }
 
 // setback forgets what was learnt from a Redis that is not the same any more.

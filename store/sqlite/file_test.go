@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +20,12 @@ import (
 	"rouse/store"
 )
 
-var update = flag.Bool("update", false, "write testdata/v1.db anew; a released format is never to change")
+var update = flag.Bool("update", false, "write the newest file of testdata anew; a released format is never to change")
 
-const frozen = "testdata/v1.db"
+// frozen is a file of testdata, as some version of rouse wrote it.
+func frozen(format int) string { return fmt.Sprintf("testdata/v%d.db", format) }
 
-// fill puts into a store what testdata/v1.db holds.
+// fill puts into a store what the newest file of testdata holds.
 func fill(t *testing.T, s *Store) {
 	ctx := t.Context()
 	account, key := v1()
@@ -38,7 +40,7 @@ func fill(t *testing.T, s *Store) {
 	if _, err := s.Claim(ctx, noon, time.Minute, 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range v1Registrations() {
+	for _, r := range registrationsOf(Format) {
 		if err := s.Register(ctx, r); err != nil {
 			t.Fatal(err)
 		}
@@ -71,27 +73,39 @@ func v1Reasons() []session.Reason {
 	}
 }
 
-func v1Registrations() []session.Registration {
-	return []session.Registration{
+// registrationsOf gives those of a frozen file: each format can say more.
+func registrationsOf(format int) []session.Registration {
+	list := []session.Registration{
 		{Node: "n1", App: "chat-ios", Token: "t", Device: "d", Domain: "example.org", Updated: noon},
 		{Node: "n2", App: "chat-ios", Token: "u", Domain: "example.org", Updated: noon, Dead: "apns: 410", Died: noon.Add(1)},
 		{Node: "n3", App: "chat-ios", Domain: "example.org", Updated: noon, Dead: "asked", Died: noon.Add(2)},
 	}
+	if format >= 2 {
+		list = append(list, session.Registration{Node: "n4", App: "chat-ios", Token: "v", Device: "d", Domain: "example.org", Updated: noon,
+			Family: session.Tigase, Account: "juliet@example.org", Channel: "c", Calls: "w"})
+	}
+	return list
 }
 
-// The first format, as it was released: every later one must open it.
-func TestFirstFormat(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "rouse.db")
+// Each format, as it was released: every later rouse must open it.
+func TestFrozenFormats(t *testing.T) {
 	if *update {
+		path := filepath.Join(t.TempDir(), "rouse.db")
 		s := openAt(t, path, Options{})
 		fill(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		copyFile(t, path, frozen)
-	} else {
-		copyFile(t, frozen, path)
+		copyFile(t, path, frozen(Format))
 	}
+	for format := 1; format <= Format; format++ {
+		t.Run(strconv.Itoa(format), func(t *testing.T) { frozenFormat(t, format) })
+	}
+}
+
+func frozenFormat(t *testing.T, format int) {
+	path := filepath.Join(t.TempDir(), "rouse.db")
+	copyFile(t, frozen(format), path)
 	s := openAt(t, path, Options{})
 	ctx := t.Context()
 	if err := s.Verify(ctx); err != nil {
@@ -106,7 +120,7 @@ func TestFirstFormat(t *testing.T) {
 	if got, err := s.Reasons(ctx, "juliet@example.org", time.Time{}); err != nil || !reflect.DeepEqual(got, v1Reasons()) {
 		t.Errorf("reasons %+v, %v", got, err)
 	}
-	for _, want := range v1Registrations() {
+	for _, want := range registrationsOf(format) {
 		if got, err := s.Registration(ctx, want.Node); err != nil || got != want {
 			t.Errorf("registration %+v, %v, want %+v", got, err, want)
 		}
@@ -151,9 +165,9 @@ func TestRefusedFiles(t *testing.T) {
 		says    string
 	}{
 		"newer format": {func(t *testing.T, path string) {
-			copyFile(t, frozen, path)
+			copyFile(t, frozen(Format), path)
 			change(t, path, fmt.Sprintf(`PRAGMA user_version=%d; PRAGMA wal_checkpoint(TRUNCATE)`, Format+1))
-		}, store.ErrNewer, "format 2"},
+		}, store.ErrNewer, fmt.Sprintf("format %d", Format+1)},
 		"another program's": {func(t *testing.T, path string) { change(t, path, `CREATE TABLE prosody(x)`) }, nil, "not a store of rouse"},
 		"not SQLite":        {func(t *testing.T, path string) { os.WriteFile(path, []byte("[component]\n"), 0o600) }, nil, "not a SQLite file"},
 		"empty":             {func(t *testing.T, path string) { os.WriteFile(path, nil, 0o600) }, nil, "not a SQLite file"},
@@ -248,7 +262,7 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "rouse.db")
-			copyFile(t, frozen, path)
+			copyFile(t, frozen(Format), path)
 			change(t, path, query)
 			s := openAt(t, path, Options{})
 			if err := s.Verify(t.Context()); err == nil {
@@ -260,7 +274,7 @@ func TestVerify(t *testing.T) {
 	}
 	t.Run("pages", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "rouse.db")
-		copyFile(t, frozen, path)
+		copyFile(t, frozen(Format), path)
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -313,7 +327,7 @@ func TestAges(t *testing.T) {
 	commit("juliet@example.org", v, noon.Add(store.ReasonAge+2*time.Hour), 2)
 	rows("reason", 6)
 
-	for i, r := range v1Registrations() {
+	for i, r := range registrationsOf(1) {
 		r.Updated = noon.Add(time.Duration(i))
 		if err := s.Register(ctx, r); err != nil {
 			t.Fatal(err)

@@ -69,12 +69,9 @@ func (s *Store) allReporters(ctx context.Context) iter.Seq2[store.Item, error] {
 }
 
 func (s *Store) registrations(ctx context.Context) iter.Seq2[store.Item, error] {
-	return s.paged(ctx, `SELECT node, app, token, device, domain, updated, dead, died FROM registration WHERE node>? ORDER BY node LIMIT ?`, func(rows *sql.Rows, i *store.Item) (string, error) {
-		var updated, died int64
+	return s.paged(ctx, `SELECT node, `+registrationColumns+` FROM registration WHERE node>? ORDER BY node LIMIT ?`, func(rows *sql.Rows, i *store.Item) (string, error) {
 		r := &i.Registration
-		err := rows.Scan(&r.Node, &r.App, &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died)
-		r.Updated, r.Died = moment(updated), moment(died)
-		return r.Node, err
+		return r.Node, scanRegistration(rows, r, &r.Node)
 	})
 }
 

@@ -11,13 +11,17 @@ import (
 	"rouse/store"
 )
 
-const selectRegistration = `SELECT app, token, device, domain, updated, dead, died FROM registration WHERE node=?`
+const (
+	registrationColumns = `app, token, device, domain, updated, dead, died, family, account, channel, calls`
+	selectRegistration  = `SELECT ` + registrationColumns + ` FROM registration WHERE node=?`
+)
 
 type scanner interface{ Scan(...any) error }
 
-func scanRegistration(row scanner, r *session.Registration) error {
+// scanRegistration reads registrationColumns, and what stands before them.
+func scanRegistration(row scanner, r *session.Registration, before ...any) error {
 	var updated, died int64
-	err := row.Scan(&r.App, &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died)
+	err := row.Scan(append(before, &r.App, &r.Token, &r.Device, &r.Domain, &updated, &r.Dead, &died, &r.Family, &r.Account, &r.Channel, &r.Calls)...)
 	r.Updated, r.Died = moment(updated), moment(died)
 	return err
 }
@@ -52,8 +56,8 @@ func (s *Store) Register(ctx context.Context, r session.Registration) error {
 }
 
 func (t *tx) register(r session.Registration) error {
-	return t.exec(`INSERT OR REPLACE INTO registration(node, app, token, device, domain, updated, dead, died) VALUES(?,?,?,?,?,?,?,?)`,
-		r.Node, r.App, r.Token, r.Device, r.Domain, nanos(r.Updated), r.Dead, nanos(r.Died))
+	return t.exec(`INSERT OR REPLACE INTO registration(node, `+registrationColumns+`) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)`,
+		r.Node, r.App, r.Token, r.Device, r.Domain, nanos(r.Updated), r.Dead, nanos(r.Died), r.Family, r.Account, r.Channel, r.Calls)
 }
 
 func (t *tx) registration(node string) (session.Registration, error) {
@@ -87,7 +91,7 @@ func (s *Store) Unregister(ctx context.Context, node, reason string, at time.Tim
 			return false
 		}
 		r.Dead, r.Died = reason, moment(nanos(at))
-		r.Token, r.Device = "", ""
+		*r = r.Tombstone()
 		return true
 	})
 	return err

@@ -12,7 +12,7 @@ import (
 const (
 	// Format is the version of the file's format that this package writes. It
 	// only grows; older files are brought up to it when they are opened.
-	Format = 1
+	Format = 2
 
 	applicationID = 0x726f7573 // "rous"
 )
@@ -76,7 +76,11 @@ CREATE TABLE registration(
 	domain TEXT NOT NULL,
 	updated INTEGER NOT NULL,
 	dead TEXT NOT NULL,
-	died INTEGER NOT NULL
+	died INTEGER NOT NULL,
+	family TEXT NOT NULL DEFAULT '',
+	account TEXT NOT NULL DEFAULT '',
+	channel TEXT NOT NULL DEFAULT '',
+	calls TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstone ON registration(died) WHERE token='' AND dead<>'';
 
@@ -106,7 +110,14 @@ INSERT INTO counter VALUES(1, 0, 0, 0, 0, 0, 0);
 `
 
 // migrations lead from each format to the next: the first from 1 to 2.
-func migrations() []string { return nil }
+func migrations() []string {
+	return []string{`
+ALTER TABLE registration ADD COLUMN family TEXT NOT NULL DEFAULT '';
+ALTER TABLE registration ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE registration ADD COLUMN channel TEXT NOT NULL DEFAULT '';
+ALTER TABLE registration ADD COLUMN calls TEXT NOT NULL DEFAULT '';
+`}
+}
 
 // migrate brings an older file up to Format in one transaction, so that a
 // machine that dies meanwhile leaves it as it was. The log is then moved into

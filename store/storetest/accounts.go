@@ -26,7 +26,8 @@ func full() session.Account {
 			"b": {State: session.Active, Epoch: 4, Counter: 1},
 		},
 		Endpoints: map[session.Address]session.Endpoint{
-			phone:    {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Touched: noon.Add(1), Woken: noon.Add(2), WokenAs: session.Call},
+			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Touched: noon.Add(1), Woken: noon.Add(2), WokenAs: session.Call,
+				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)}},
 			nodeless: {Enabled: noon, Dead: "apns: 410"},
 		},
 		Ended: []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},

@@ -12,7 +12,8 @@ import (
 )
 
 func device() session.Registration {
-	return session.Registration{Node: "node 1", App: "chat-ios", Token: "t0k3n", Device: "d3v1c3", Domain: "example.org", Updated: noon}
+	return session.Registration{Node: "node 1", App: "chat-ios", Token: "t0k3n", Device: "d3v1c3", Domain: "example.org", Updated: noon,
+		Family: session.Tigase, Account: "juliet@example.org", Channel: "r00m", Calls: "c4ll5"}
 }
 
 func stands(t *testing.T, s store.Store, want session.Registration) {
@@ -87,7 +88,8 @@ func unregister(t *testing.T, s store.Store) {
 	if err := s.Unregister(t.Context(), r.Node, "the client asked", noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	r.Token, r.Device, r.Dead, r.Died = "", "", "the client asked", noon.Add(time.Hour)
+	r = r.Tombstone()
+	r.Dead, r.Died = "the client asked", noon.Add(time.Hour)
 	stands(t, s, r)
 	// A tombstone stays what it is.
 	if got, err := s.Bury(t.Context(), r.Node, "apns: 410", noon.Add(2*time.Hour)); err != nil || got != r {
@@ -116,7 +118,8 @@ func unregister(t *testing.T, s store.Store) {
 	if err := s.Unregister(t.Context(), r.Node, "the client asked", r.Updated.Add(2)); err != nil {
 		t.Fatal(err)
 	}
-	r.Token, r.Device, r.Dead, r.Died = "", "", "the client asked", r.Updated.Add(2)
+	r = r.Tombstone()
+	r.Dead, r.Died = "the client asked", r.Updated.Add(2)
 	stands(t, s, r)
 }
 

@@ -76,6 +76,7 @@ hooks() ->
 
 global_hooks() ->
     [{filter_packet, mod_rouse_push, filter, 90},
+     {route_registered, mod_rouse_link, route_up, 40},
      {route_registered, mod_rouse_queue, route_up, 50},
      {route_unregistered, mod_rouse_queue, route_down, 50}].
 
@@ -128,7 +129,11 @@ warn(Host, Opts) ->
 	    ?WARNING_MSG("mod_rouse: ack_delay (~B s) is not less than mod_stream_mgmt's ack_timeout (~B s) on ~ts: "
 			 "devices are woken only when ejabberd has broken the connection", [Delay div 1000, Timeout div 1000, Host]);
 	_ -> ok
-    end.
+    end,
+    length(ejabberd_cluster:get_nodes()) > 1 andalso
+	?ERROR_MSG("mod_rouse: ~ts runs on several nodes, and rouse takes events of a host from one: "
+		   "sessions on the others are not woken for. Use mod_push alone in a cluster", [Host]),
+    ok.
 
 %% --- What rouse asks.
 

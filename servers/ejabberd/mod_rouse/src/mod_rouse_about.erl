@@ -19,7 +19,7 @@ element(Host, #{waiting := Waiting, taken := Taken, away := Away, fallback := Fa
 		|| {Name, Value} <- [{<<"ack-delay">>, mod_rouse:ack_delay(Host)}, {<<"fallback">>, Fallback} | of_stream_mgmt(Host)],
 		   is_integer(Value)],
     #xmlel{name = <<"about">>, attrs = mod_rouse_queue:clean(Attrs),
-	   children = Beside ++ Settings ++ [#xmlel{name = <<"setting">>, attrs = [{<<"name">>, <<"conflict">>}, {<<"value">>, <<"both">>}]}]}.
+	   children = Beside ++ Settings ++ [#xmlel{name = <<"setting">>, attrs = [{<<"name">>, <<"conflict">>}, {<<"value">>, <<"kick_old">>}]}]}.
 
 %% ejabberd looks whether a silent client is there only where mod_ping is told to.
 of_stream_mgmt(Host) ->

@@ -2,7 +2,7 @@
 %% that comes of it makes mod_push delete the registration.
 -module(mod_rouse_hold).
 
--export([hold/2, release/1, is_connected/1, route/1]).
+-export([hold/2, release/1, is_connected/1, connections/1, route/1]).
 
 -include("xmpp.hrl").
 -include("ejabberd_router.hrl").
@@ -20,6 +20,10 @@ is_connected(Component) ->
 		 (#route{pid = Pid}) when is_pid(Pid), node(Pid) == node() -> is_process_alive(Pid);
 		 (#route{}) -> true
 	      end, routes(Component)).
+
+%% Processes that serve the domain, on all nodes.
+connections(Component) ->
+    [Pid || #route{pid = Pid, local_hint = Hint} <- routes(Component), is_pid(Pid), Hint /= {apply, ?MODULE, route}].
 
 routes(Component) ->
     Mod = list_to_existing_atom("ejabberd_router_" ++ atom_to_list(ejabberd_option:router_db_type())),

@@ -413,10 +413,11 @@ save(#state{saved = Saved, queue = Queue, tail = Tail} = S) ->
 
 %% --- The link, and what the server does without it.
 
+%% A batch that is on its way went to a connection that is not there any more.
 connected(#state{component = Component, link = Link, retry = Retry} = S) ->
     Link == held andalso mod_rouse_hold:release(Component),
     is_reference(Retry) andalso erlang:cancel_timer(Retry),
-    S#state{link = up, retry = undefined, delay = ?RETRY_MIN, hello = true}.
+    S#state{link = up, way = undefined, retry = undefined, delay = ?RETRY_MIN, hello = true}.
 
 disconnected(#state{host = Host, component = Component, link = Link, way = Way, waiting_since = Since} = S) ->
     Link == held orelse mod_rouse_hold:hold(Component, Host),

@@ -1,0 +1,59 @@
+package business
+
+import (
+	"slices"
+	"time"
+
+	"rouse/session"
+)
+
+// within gives those of the times that are no longer ago than d. The list that is
+// passed stays as it is: accounts share it with their clones.
+func within(list []time.Time, now time.Time, d time.Duration) []time.Time {
+	return slices.DeleteFunc(slices.Clone(list), func(t time.Time) bool { return now.Sub(t) >= d })
+}
+
+// after gives the first time, from now on, at which no more than most of the
+// times, that one included, are in a span of d.
+func after(list []time.Time, most int, now time.Time, d time.Duration) time.Time {
+	if recent := within(list, now, d); most > 0 && len(recent) >= most {
+		if at := recent[len(recent)-most].Add(d); at.After(now) && !at.After(now.Add(d)) { // a clock may have been set back
+			return at
+		}
+	}
+	return now
+}
+
+// Hold says until when a wake that is due has to wait, for devices that take only
+// so many silent ones: past the limit Apple holds them back by itself, and then
+// the device gets none for long. It is zero for a wake that may go.
+func Hold(ep session.Endpoint, class session.Class, p Policy, now time.Time) time.Time {
+	if class != session.Silent {
+		return time.Time{}
+	}
+	if at := after(ep.Silents, p.Silents, now, time.Hour); at.After(now) {
+		return at
+	}
+	return time.Time{}
+}
+
+// noted keeps of a wake that was sent what Hold looks at.
+func (d *decision) noted(key session.WakeKey) {
+	ep, ok := d.a.Endpoints[key.Address]
+	if !ok || key.Class != session.Silent || d.policy.Silents <= 0 {
+		return
+	}
+	ep.Silents = append(within(ep.Silents, d.now, time.Hour), d.now)
+	ep.Silents = ep.Silents[max(0, len(ep.Silents)-d.policy.Silents):]
+	d.a.Endpoints[key.Address] = ep
+}
+
+// calls says when another call may ring, and counts it.
+func calls(ep session.Endpoint, p Policy, now time.Time) (time.Time, session.Endpoint) {
+	at := after(ep.Calls, p.Calls, now, time.Minute)
+	if p.Calls > 0 {
+		ep.Calls = append(within(ep.Calls, now, time.Minute), at)
+		ep.Calls = ep.Calls[max(0, len(ep.Calls)-p.Calls):]
+	}
+	return at, ep
+}
