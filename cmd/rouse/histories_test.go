@@ -14,7 +14,7 @@ import (
 var (
 	historiesSeed  = flag.Uint64("histories.seed", 1, "of the first history")
 	historiesN     = flag.Int("histories.n", 10, "how many are played, each with the next seed")
-	historiesBeats = flag.Int("histories.beats", 24, "how long each is")
+	historiesBeats = flag.Int("histories.beats", 36, "how long each is")
 )
 
 // TestHistories plays random histories on both servers at once: at each beat both
