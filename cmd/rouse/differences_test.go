@@ -25,6 +25,12 @@ var differences = []difference{
 		ejabberd: "it is lost: the host is not routed to any more when the sessions end",
 		measured: "TestServerRestarted/without_an_archive,_stopped,_rouse_up",
 	},
+	{
+		name:     "requests for others",
+		prosody:  "an enable or a disable that is addressed to somebody else is refused",
+		ejabberd: "it is taken for one for the sender's own account",
+		measured: "TestUsersSendWhatTheyLike",
+	},
 }
 
 // differs is true; it is a mistake to name what is not in the table.

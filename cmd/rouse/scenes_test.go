@@ -123,8 +123,7 @@ type drama struct {
 	devices   map[string]*lab.Client
 	providers map[string]string
 	up        map[string]bool // connected, and not frozen
-	late      int             // how often a device was late so far
-	heard     int             // and was heard again
+	late      map[string]bool // who does not acknowledge, and rouse knows
 	spoke     time.Time       // when romeo last sent something
 	stanzas   int
 }
@@ -137,7 +136,7 @@ func (s storyline) play(t *testing.T, p *play) {
 }
 
 func newDrama(p *play) *drama {
-	return &drama{play: p, devices: map[string]*lab.Client{}, providers: map[string]string{}, up: map[string]bool{}}
+	return &drama{play: p, devices: map[string]*lab.Client{}, providers: map[string]string{}, up: map[string]bool{}, late: map[string]bool{}}
 }
 
 // line plays one, and says which it was if the test fails there.
@@ -245,6 +244,7 @@ func (d *drama) deviceDoes(name, what string) error {
 	switch what {
 	case "sleeps":
 		d.up[name] = false
+		delete(d.late, name)
 		d.sleeps(c)
 	case "wakes up":
 		d.wakesUp(c)
@@ -276,15 +276,22 @@ func (d *drama) deviceDoes(name, what string) error {
 		d.must(c.Thaw(d.ctx))
 		d.up[name] = true
 	case "is late":
-		d.late++
-		d.saw("delayed", d.late)
+		d.late[name] = true
+		d.delayed(len(d.late))
 	case "is heard":
-		d.heard++
-		d.saw("heard", d.heard)
+		delete(d.late, name)
+		d.delayed(len(d.late))
 	default:
 		return d.tells(name, what, c)
 	}
 	return nil
+}
+
+// delayed waits until rouse knows of so many sessions that do not acknowledge.
+func (d *drama) delayed(n int) {
+	d.t.Helper()
+	what := fmt.Sprintf("%d sessions that do not acknowledge", n)
+	d.must(d.await(d.ctx, what, func() bool { return d.gauge(`rouse_sessions{state="delayed"}`) == fmt.Sprint(n) }))
 }
 
 // tells has a device tell the server what it wants.
