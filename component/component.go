@@ -33,6 +33,9 @@ type Component struct {
 
 	link atomic.Pointer[link] // nil while there is none
 	work *workers
+
+	cut    context.Context // ends by Cut
+	cutNow context.CancelFunc
 }
 
 type handlerKey struct {
@@ -47,12 +50,14 @@ func New(cfg Config) (*Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Component{
+	c := &Component{
 		cfg: cfg, log: cfg.Logger,
 		handlers: make(map[handlerKey]IQHandler),
 		features: make(map[string]struct{}),
 		work:     newWorkers(cfg.Workers, bounds{cfg.MaxUnanswered, cfg.MaxPerOwner, cfg.MaxHeld}),
-	}, nil
+	}
+	c.cut, c.cutNow = context.WithCancel(context.Background())
+	return c, nil
 }
 
 // JID returns the component's address.
@@ -108,6 +113,11 @@ func (c *Component) Features() []string {
 	slices.Sort(all)
 	return all
 }
+
+// Cut ends Run at once, or spares it the rest of its drain: the connection is
+// closed without a word, and handlers are told by their context; what they still
+// answer goes nowhere. It is for a process that may not have the link any more.
+func (c *Component) Cut() { c.cutNow() }
 
 // Connected reports whether the link is up.
 func (c *Component) Connected() bool { return c.link.Load() != nil }

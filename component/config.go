@@ -39,6 +39,7 @@ type Config struct {
 	WriteTimeout  time.Duration // default 10 s
 	AnswerTimeout time.Duration // for a handler to answer an IQ; default 60 s
 	DrainTimeout  time.Duration // for handlers under way when Run is to end; default 10 s
+	Eager         time.Duration // after the start of Run, in which a try follows the one before within a second; default none
 
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // default net.Dialer
 	Rand    io.Reader                                                            // default crypto/rand

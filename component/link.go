@@ -108,6 +108,7 @@ func (c *Component) serve(ctx, handlers context.Context, drain func(), l *link) 
 	readEnd, writeEnd := make(chan error, 1), make(chan error, 1)
 	go func() { readEnd <- c.read(handlers, l) }()
 	go func() { writeEnd <- l.out.run() }()
+	defer context.AfterFunc(c.cut, func() { l.conn.Close() })()
 
 	var cause error
 	reading, writing := true, true

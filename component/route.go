@@ -113,7 +113,7 @@ func (c *Component) handle(ctx context.Context, iq IQ, h IQHandler, finish func(
 		return true
 	}
 	stop := context.AfterFunc(ctx, func() {
-		if answer(Answer{Err: &errUnanswered}) {
+		if answer(Answer{Err: &errUnanswered}) && c.cut.Err() == nil {
 			c.log.Error("handler did not answer in time, answered wait", payloadOf(iq), "err", context.Cause(ctx))
 		}
 	})

@@ -13,8 +13,8 @@ import (
 )
 
 // Run keeps the component connected until ctx ends, and then lets the handlers
-// under way answer, for DrainTimeout at most, and ends the stream. It returns
-// nil; only a second call is an error.
+// under way answer, for DrainTimeout at most, and ends the stream (see also Cut).
+// It returns nil; only a second call is an error.
 func (c *Component) Run(ctx context.Context) error {
 	c.mu.Lock()
 	again := c.ran
@@ -25,24 +25,28 @@ func (c *Component) Run(ctx context.Context) error {
 	}
 	c.warnOfPlainText()
 
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(c.cut, end)()
 	// Handlers outlive ctx by the time they get to drain.
 	handlers, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer c.work.wait()
 	defer cancel()
 	drain := sync.OnceFunc(func() {
 		c.work.stop()
-		if !c.work.waitIdle(c.cfg.DrainTimeout) {
+		if !c.work.waitIdle(c.cut, c.cfg.DrainTimeout) {
 			cancel() // has the rest answered with wait
-			c.work.waitIdle(closing)
+			c.work.waitIdle(c.cut, closing)
 		}
 	})
+	began := time.Now()
 
 	// Addresses are tried in turn, beginning with the first whenever a link was
 	// up, with a pause when all have failed.
 	for try, attempt := 0, 0; ctx.Err() == nil; try++ {
 		address := c.cfg.Addresses[try%len(c.cfg.Addresses)]
 		up, cause := c.once(ctx, handlers, drain, address)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || c.cut.Err() != nil {
 			break
 		}
 		if up > 0 {
@@ -54,7 +58,9 @@ func (c *Component) Run(ctx context.Context) error {
 		var wait time.Duration
 		if (try+1)%len(c.cfg.Addresses) == 0 {
 			wait = Backoff(attempt, c.randomFraction())
-			attempt++
+			if time.Since(began) >= c.cfg.Eager {
+				attempt++
+			}
 		}
 		c.log.Warn("link is down", "address", address, "cause", cause, "remedy", remedy(cause, c.cfg.JID.String()), "retry_in", wait.Round(time.Millisecond))
 		pause(ctx, wait)
@@ -95,7 +101,7 @@ func remedy(cause error, addr string) string {
 	if errors.As(cause, &se) {
 		switch se.Condition {
 		case "conflict":
-			return "another connection has this address: stop a second rouse, or wait until the server notices that the old link is dead (Prosody: component_conflict_resolve = \"kick_old\" does not wait)"
+			return fmt.Sprintf("another connection has this address: stop a second rouse that works on another store, or wait until the server notices that the old link is dead; several rouse processes on one store need component_conflict_resolve = \"kick_old\" below Component %q (Prosody), which does not wait", addr)
 		case "not-authorized":
 			return "the secret differs: compare component.secret with component_secret (Prosody) or password under ejabberd_service"
 		case "host-unknown":

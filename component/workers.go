@@ -1,6 +1,7 @@
 package component
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -118,17 +119,18 @@ func (w *workers) stop() {
 	}
 }
 
-// waitIdle waits after stop until all is finished, at most d. It reports
-// whether all is.
-func (w *workers) waitIdle(d time.Duration) bool {
+// waitIdle waits after stop until all is finished, at most d, nor longer than
+// ctx. It reports whether all is.
+func (w *workers) waitIdle(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-w.idle:
 		return true
 	case <-timer.C:
-		return false
+	case <-ctx.Done():
 	}
+	return false
 }
 
 // wait waits for the goroutines.

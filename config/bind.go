@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -71,6 +72,8 @@ func (b *binder) value(path string, f field, raw any, ok bool, v reflect.Value) 
 				b.wrongType(path, raw, "true or false")
 			}
 		}
+	case *int:
+		*p = b.number(path, f, raw, ok)
 	case *time.Duration:
 		*p = b.duration(path, f, raw, ok)
 	case *[]string:
@@ -132,6 +135,22 @@ func (b *binder) text(path string, f field, raw any, ok bool) string {
 		s = b.beside(s)
 	}
 	return s
+}
+
+func (b *binder) number(path string, f field, raw any, ok bool) int {
+	n, _ := strconv.Atoi(f.def)
+	if ok {
+		given, isNumber := raw.(int64)
+		switch {
+		case !isNumber:
+			b.wrongType(path, raw, "a whole number")
+		case int64(int(given)) != given:
+			b.fail(path, "is out of range", "")
+		default:
+			n = int(given)
+		}
+	}
+	return n
 }
 
 func (b *binder) duration(path string, f field, raw any, ok bool) time.Duration {

@@ -31,13 +31,6 @@ type Component struct {
 	Contact    []string `toml:"contact"` // URIs (XEP-0157)
 }
 
-// Store is where state is kept.
-type Store struct {
-	URL     string `toml:"url" default:"sqlite:rouse.db"`
-	Path    string `toml:"-"` // of the SQLite file that URL names
-	KeyFile string `toml:"key_file,path" default:"rouse.key"`
-}
-
 // App is one app of one provider in one environment.
 type App struct {
 	Name     string `toml:"name"`

@@ -42,11 +42,29 @@ func checkFiles(c *Config, mode fs.FileMode) Errors {
 		a.Password = f.secret(join(key, "password_file"), a.PasswordFile)
 		f.authorities(join(key, "ca_file"), a.CAFile)
 	}
+	if r := c.Store.Redis; r != nil && !r.Password.IsZero() {
+		if who := readers(mode); who != "" {
+			f.fail("store.url", fmt.Sprintf("has a password, and the configuration is readable by %s (mode %04o)", who, mode.Perm()),
+				"chmod 0600 "+c.source.name+", or move the password into a file of its own: password_file")
+		}
+	}
+	f.store(&c.Store)
 	// The node key is made at the first start.
 	if _, err := os.Stat(c.Store.KeyFile); !errors.Is(err, fs.ErrNotExist) {
 		f.private("store.key_file", c.Store.KeyFile, maxKey)
 	}
 	return f.errs
+}
+
+// store takes in the password of a Redis.
+func (f *fileChecker) store(s *Store) {
+	if s.Redis == nil {
+		return
+	}
+	if s.PasswordFile != "" {
+		s.Redis.Password = f.secret("store.password_file", s.PasswordFile)
+	}
+	f.authorities("store.ca_file", s.CAFile)
 }
 
 func (f *fileChecker) fail(key, cause, hint string) {

@@ -106,6 +106,8 @@ func describe(key string) (typ, def string) {
 		typ = "path"
 	case t == reflect.TypeFor[time.Duration]():
 		typ = "duration"
+	case t == reflect.TypeFor[int]():
+		typ, def = "number", "`"+f.def+"`"
 	case t == reflect.TypeFor[bool]():
 		typ, def = "true or false", "`false`"
 	case t == reflect.TypeFor[[]string]():

@@ -93,7 +93,8 @@ func TestLoad(t *testing.T) {
 			JID: "push.example.org", Address: []string{"127.0.0.1:5347", "[::1]:5347"},
 			Secret: NewSecret("hunter2"), SecretFile: in("component.secret"), Hosts: []string{"example.org", "bücher.example"},
 		},
-		Store: Store{URL: "sqlite:state/rouse.db", Path: in("state/rouse.db"), KeyFile: in("rouse.key")},
+		Store: Store{URL: NewSecret("sqlite:state/rouse.db"), Name: "sqlite:" + in("state/rouse.db"), Path: in("state/rouse.db"),
+			KeyFile: in("rouse.key"), Durability: Safe, Record: 200},
 		Apps: []App{
 			{Name: "chat-ios", Provider: APNs, Default: true, Topic: "org.example.chat", Environment: Sandbox,
 				KeyFile: in("AuthKey.p8"), KeyID: "ABC123DEFG", TeamID: "TEAM45678X", VoIP: true},
@@ -118,7 +119,8 @@ func TestEmptyFileIsAConfiguration(t *testing.T) {
 		}
 		c.source = nil
 		want := &Config{
-			Store: Store{URL: "sqlite:rouse.db", Path: "/etc/rouse/rouse.db", KeyFile: "/etc/rouse/rouse.key"},
+			Store: Store{URL: NewSecret("sqlite:rouse.db"), Name: "sqlite:/etc/rouse/rouse.db", Path: "/etc/rouse/rouse.db",
+				KeyFile: "/etc/rouse/rouse.key", Durability: Safe, Record: 200},
 			Rules: Rules{Coalesce: 5 * time.Second},
 			Web:   Web{Listen: "127.0.0.1:8470"},
 			Log:   Log{Level: "info", Format: "text"},

@@ -67,6 +67,27 @@ func (v *validator) required(key, value, hint string) bool {
 	return false
 }
 
+func (v *validator) store(s *Store) {
+	v.required("store.key_file", s.KeyFile, "the file for the key of the nodes that rouse issues")
+	if s.Record < 0 || s.Record > maxRecord {
+		v.fail("store.record", fmt.Sprintf("%d is out of range", s.Record), fmt.Sprintf("from 0 (none) to %d", maxRecord))
+	}
+	if v.bad["store.url"] {
+		return
+	}
+	if cause, hint := s.address(); cause != "" {
+		v.fail("store.url", cause, hint)
+		return
+	}
+	if s.Path != "" {
+		s.Path = v.beside(s.Path)
+		s.Name = "sqlite:" + s.Path
+	}
+	for _, m := range s.misfits() {
+		v.fail(m.key, m.cause, m.hint)
+	}
+}
+
 func (v *validator) component(c *Component) {
 	const hint = `the domain that the server knows this component by: jid = "push.example.org"`
 	if v.required("component.jid", c.JID, hint) {

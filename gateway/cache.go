@@ -50,6 +50,24 @@ func (c *cache[V]) put(key string, v V) {
 	}
 }
 
+// change replaces a value that is there, unless f says false.
+func (c *cache[V]) change(key string, f func(V) (V, bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.byKey[key]; ok {
+		if v, changed := f(e.Value.(entry[V]).value); changed {
+			e.Value = entry[V]{key, v}
+		}
+	}
+}
+
+func (c *cache[V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order.Init()
+	clear(c.byKey)
+}
+
 func (c *cache[V]) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rouse/business"
@@ -19,6 +20,9 @@ var (
 	ErrBusy = errors.New("gateway: too much waits for this account")
 	// ErrClosed: the gateway is shutting down.
 	ErrClosed = errors.New("gateway: shutting down")
+	// ErrStandby: another process has the link now; what still comes in here is
+	// repeated by whoever sent it, and goes there.
+	ErrStandby = errors.New("gateway: another process has the link")
 )
 
 // Server is the other direction: what we ask of server modules. Calls return at
@@ -49,6 +53,10 @@ type Config struct {
 	Logger   *slog.Logger
 	Observer Observer
 	Answered func(wake, condition, errorType string) // a third party's push service answered
+
+	Shared bool          // other processes work on the store too
+	Holds  func() bool   // whether this process may have the link; nil: always
+	Poll   time.Duration // how often to look for wakes that other processes owe; 0: once a minute
 }
 
 const (
@@ -59,6 +67,7 @@ const (
 	pictureTime = 15 * time.Minute // that a picture may take
 	sweepers    = 64               // accounts that are swept side by side
 	cached      = 20_000           // owners, and registrations
+	fresh       = 30 * time.Second // a registration is taken from memory while others may bury it
 )
 
 // Gateway is described at the package.
@@ -66,31 +75,36 @@ type Gateway struct {
 	cfg    Config
 	log    *slog.Logger
 	owners *cache[store.Owner]
-	regs   *cache[session.Registration]
+	regs   *cache[known]
 
 	mu     sync.Mutex
 	boxes  map[string]*box
 	closed bool
 	wg     sync.WaitGroup
 
-	hosts map[string]*sync.Mutex // one batch of a host at a time
-	ask   chan wish              // pictures that are wanted
-	due   chan struct{}          // something may have become due
+	hosts  map[string]*sync.Mutex // one batch of a host at a time
+	ask    chan wish              // pictures that are wanted
+	due    chan struct{}          // something may have become due
+	back   chan struct{}          // the store may have gone back in time
+	linked atomic.Bool
 }
 
 // New makes a Gateway. It does nothing yet.
 func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger,
-		owners: newCache[store.Owner](cached), regs: newCache[session.Registration](cached),
+		owners: newCache[store.Owner](cached), regs: newCache[known](cached),
 		boxes: make(map[string]*box), hosts: make(map[string]*sync.Mutex),
-		ask: make(chan wish, 64), due: make(chan struct{}, 1),
+		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {
 		g.hosts[h] = new(sync.Mutex)
 	}
 	return g
 }
+
+// holds says whether what arrives over the link may be decided here.
+func (g *Gateway) holds() bool { return g.cfg.Holds == nil || g.cfg.Holds() }
 
 // Reports says whether a host's module may report events.
 func (g *Gateway) Reports(host string) bool { return g.hosts[host] != nil }

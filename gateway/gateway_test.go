@@ -76,7 +76,7 @@ func newHouse(t *testing.T) *house {
 	return houseOn(t, st)
 }
 
-func houseOn(t *testing.T, st store.Store) *house {
+func houseOn(t *testing.T, st store.Store, change ...func(*gateway.Config)) *house {
 	nodes, err := gateway.NewNodes(key)
 	if err != nil {
 		t.Fatal(err)
@@ -86,10 +86,14 @@ func houseOn(t *testing.T, st store.Store) *house {
 		server: &server{pictures: make(chan string, 16)},
 		now:    time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
 	}
-	h.Gateway = gateway.New(gateway.Config{
+	cfg := gateway.Config{
 		Store: st, Server: h.server, Nodes: nodes, Service: us, Hosts: []string{host},
 		Policy: business.DefaultPolicy, Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	h.Gateway = gateway.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
@@ -97,7 +101,7 @@ func houseOn(t *testing.T, st store.Store) *house {
 		cancel()
 		<-done
 		h.Close()
-		if err := st.Close(); err != nil {
+		if err := st.Close(); err != nil { // closing once more, where two houses share it, does no harm
 			t.Error(err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"rouse/business"
 	"rouse/session"
@@ -37,6 +38,9 @@ type PublishRequest struct {
 func (g *Gateway) Publish(ctx context.Context, p PublishRequest) Answer {
 	if g.cfg.Observer != nil {
 		g.cfg.Observer.Event(session.Publish)
+	}
+	if !g.holds() {
+		return Later
 	}
 	if !g.cfg.Nodes.Ours(p.Node) {
 		return NoNode
@@ -81,6 +85,9 @@ type RegisterRequest struct {
 // Register keeps a device and gives the node and the secret under which servers
 // publish to it. The same device gets the same ones again.
 func (g *Gateway) Register(ctx context.Context, r RegisterRequest) (node, secret string, err error) {
+	if !g.holds() { // a token from before could take the place of a newer one
+		return "", "", ErrStandby
+	}
 	_, domain, _ := strings.Cut(r.Account, "@")
 	node = g.cfg.Nodes.Issue(r.Provider, r.Device)
 	err = g.cfg.Store.Register(ctx, session.Registration{
@@ -99,14 +106,22 @@ func (g *Gateway) Register(ctx context.Context, r RegisterRequest) (node, secret
 	return node, g.cfg.Nodes.Secret(node), err
 }
 
-// registration reads through the cache.
+// known is a registration in memory, as it stood at a time.
+type known struct {
+	session.Registration
+	at time.Time
+}
+
+// registration reads through the cache. Devices register over the link: whoever
+// has it knows of every new token. Workers of others may bury one meanwhile.
 func (g *Gateway) registration(ctx context.Context, node string) (session.Registration, error) {
-	if r, ok := g.regs.get(node); ok {
-		return r, nil
+	now, cache := g.cfg.Now(), !g.cfg.Shared || g.linked.Load()
+	if k, ok := g.regs.get(node); ok && cache && (!g.cfg.Shared || now.Sub(k.at).Abs() < fresh) {
+		return k.Registration, nil
 	}
 	r, err := g.cfg.Store.Registration(ctx, node)
-	if err == nil {
-		g.regs.put(node, r)
+	if err == nil && cache {
+		g.regs.put(node, known{r, now})
 	}
 	return r, err
 }

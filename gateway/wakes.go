@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +25,7 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 	}
 	jobs := make([]session.Job, 0, len(claimed))
 	for _, c := range claimed {
-		g.owners.drop(c.Owner) // the claim changed it
+		g.owners.change(c.Owner, after(c))
 		job := session.Job{Owner: c.Owner, Key: c.Key, Wake: c.Wake, ID: wakeID(c)}
 		dead, err := g.target(ctx, &job)
 		switch {
@@ -39,6 +41,20 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 		}
 	}
 	return jobs, nil
+}
+
+// after brings an owner that is known as of before a claim up to date with it,
+// which spares settling a read. Anything else that is known proves outdated at
+// its next commit.
+func after(c store.Claimed) func(store.Owner) (store.Owner, bool) {
+	return func(o store.Owner) (store.Owner, bool) {
+		if o.Version != c.Before && o.Version != c.After {
+			return o, false
+		}
+		o.Version, o.Account.Pending = c.After, maps.Clone(o.Account.Pending)
+		o.Account.Pending[c.Key] = c.Wake
+		return o, true
+	}
 }
 
 // target finds the device of a wake; else it says why there is none.
@@ -78,7 +94,7 @@ func (g *Gateway) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pause := time.Minute
+	pause := cmp.Or(g.cfg.Poll, time.Minute)
 	if ok {
 		pause = min(pause, at.Sub(g.cfg.Now()))
 	}

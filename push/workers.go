@@ -255,6 +255,9 @@ func (w *Workers) dispatch(sending, settling context.Context, j session.Job) boo
 		w.aside(settling, j, session.Settlement{Verdict: session.GaveUp, Why: "of no use any more: it was not sent in time"})
 		return true
 	}
+	if lease := j.Wake.Lease; !lease.IsZero() && !now.Before(lease) {
+		return true // this process was stopped for long after the claim: the wake is somebody else's
+	}
 	a, ok := w.apps[j.Target.App]
 	if !ok {
 		w.complain(now, j.Target.App)

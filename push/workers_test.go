@@ -153,6 +153,27 @@ func TestExpiredWakesAreNotSent(t *testing.T) {
 	})
 }
 
+// A process that was stopped between claim and send finds that the wake is in
+// other hands.
+func TestWakesWhoseLeaseEndedAreNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		o.add("late", "a", session.Message)
+		o.rows["late"].job.Wake.Lease = time.Now()
+		o.add("in time", "a", session.Message)
+		o.rows["in time"].job.Wake.Lease = time.Now().Add(time.Second)
+		var sent []string
+		run(t, o, map[string]App{"a": {Provider: provider(func(_ context.Context, n Notification) Result {
+			sent = append(sent, n.ID)
+			return Result{}
+		})}})
+		synctest.Wait()
+		if !slices.Equal(sent, []string{"in time"}) || len(o.of("late")) != 0 {
+			t.Errorf("sent %q, settled %v", sent, o.of("late"))
+		}
+	})
+}
+
 func TestStoppedAppKeepsItsWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox()

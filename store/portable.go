@@ -24,5 +24,6 @@ type Portable interface {
 	Items(ctx context.Context) iter.Seq2[Item, error]
 
 	// Put writes items over whatever has their key, each one durably and as a whole.
+	// A name with an empty value is taken out.
 	Put(ctx context.Context, items []Item) error
 }

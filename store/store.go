@@ -194,7 +194,7 @@ type Store interface {
 
 	// Keep gives a value that was kept under a name, or keeps and gives the value
 	// that is passed. It holds what must not change under a store, like the
-	// fingerprint of the node key.
+	// fingerprint of the node key. An empty value is none, and keeps nothing.
 	Keep(ctx context.Context, name, value string) (string, error)
 
 	// Verify reads everything and reports the first thing that is wrong.

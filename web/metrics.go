@@ -145,6 +145,25 @@ func (m *Metrics) ComponentUp(up bool) {
 	}
 }
 
+// Fleet has metrics tell whether this process is the one that may have the link,
+// and how many processes share the store. To be called once.
+func (m *Metrics) Fleet(held func() bool, processes func() int) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rouse_link_held",
+			Help: "Whether this process is the one that may have the link (1), or stands by (0).",
+		}, func() float64 {
+			if held() {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rouse_processes",
+			Help: "Processes that share the store, as far as this one knows.",
+		}, func() float64 { return float64(processes()) }))
+}
+
 // Event counts an event that was taken.
 func (m *Metrics) Event(kind session.Kind) { known(m.events, kind, other).Inc() }
 

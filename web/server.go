@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = time.Minute
+	fleetTimeout  = 5 * time.Second
 
 	// DrainTime is how long requests may go on after the end was asked for.
 	DrainTime = 5 * time.Second
@@ -33,7 +35,8 @@ const (
 type Options struct {
 	Version string
 	Started time.Time
-	Status  func() Status // how rouse is now; does not block
+	Status  func() Status                      // how this process is now; does not block
+	Fleet   func(context.Context) (any, error) // what /status.json tells of all processes, as JSON has it; asks the store
 	Metrics *Metrics
 	Log     *slog.Logger
 }
@@ -52,6 +55,7 @@ func NewServer(o Options) *Server {
 	mux.HandleFunc("GET /style.css", style)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /status.json", s.fleet)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics.registry, promhttp.HandlerOpts{
 		Registry:            o.Metrics.registry,
 		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
@@ -120,6 +124,22 @@ func headers(next http.Handler) http.Handler {
 // healthz says that the process is alive, whatever else is wrong: restarting it
 // would not bring a store or a server back.
 func healthz(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "alive\n") }
+
+// fleet is for programs, and for rouse status.
+func (s *Server) fleet(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), fleetTimeout)
+	defer cancel()
+	report, err := s.o.Fleet(ctx)
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, "the store does not answer: %v\n", err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(report); err != nil {
+		s.o.Log.Debug("the fleet's status was not sent", "err", err)
+	}
+}
 
 //go:embed style.css
 var css string

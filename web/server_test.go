@@ -35,7 +35,8 @@ func with(change func(*Status)) Status {
 func newTestServer(t *testing.T, status func() Status, count CountFunc) *Server {
 	t.Helper()
 	m, _ := newTestMetrics(t, count)
-	return NewServer(Options{Version: "1.2.3", Started: time.Now(), Status: status, Metrics: m, Log: slog.New(slog.DiscardHandler)})
+	fleet := func(context.Context) (any, error) { return map[string]int{"pending": 3}, nil }
+	return NewServer(Options{Version: "1.2.3", Started: time.Now(), Status: status, Fleet: fleet, Metrics: m, Log: slog.New(slog.DiscardHandler)})
 }
 
 func get(s *Server, path string, header ...string) *httptest.ResponseRecorder {
@@ -57,6 +58,8 @@ func TestReadyz(t *testing.T) {
 	}{
 		{"all is well", well, 200, "ready, link up\nstore                up\nlink                 up\nweb                  up\nchat-ios             up\n"},
 		{"standing by", with(func(s *Status) { s.Link.State = StandingBy }), 200, "ready, link standing by\n"},
+		{"standing by for one that is known", with(func(s *Status) { s.Link = Part{State: StandingBy, Cause: "mx1 (pid 4711) has it"} }), 200,
+			"ready, link standing by: mx1 (pid 4711) has it\nstore                up\nlink                 standing by: mx1 (pid 4711) has it\n"},
 		{"being retried", with(func(s *Status) { s.Link = Part{State: Retrying, Cause: "connection refused"} }), 200, "link                 being retried: connection refused\n"},
 		{"no component configured", with(func(s *Status) { s.Link.State = Unused }), 200, "ready, link not configured\n"},
 		{"an app's key is refused", with(func(s *Status) { s.Apps = []Part{{Name: "chat-ios", State: Down, Cause: "BadCredentials"}} }), 200, "chat-ios             down: BadCredentials\n"},
@@ -100,7 +103,7 @@ func TestHealthzWhateverIsWrong(t *testing.T) {
 func TestPaths(t *testing.T) {
 	s := newTestServer(t, func() Status { return well }, nothing)
 	for path, typ := range map[string]string{
-		"/": "text/html", "/style.css": "text/css", "/healthz": "text/plain", "/readyz": "text/plain", "/metrics": "text/plain",
+		"/": "text/html", "/style.css": "text/css", "/healthz": "text/plain", "/readyz": "text/plain", "/metrics": "text/plain", "/status.json": "application/json",
 	} {
 		w := get(s, path)
 		h := w.Header()
@@ -142,6 +145,22 @@ func TestOverview(t *testing.T) {
 	page = get(s, "/").Body.String()
 	if !strings.Contains(page, "The store does not answer") || strings.Contains(page, "wakes owed") {
 		t.Errorf("without a store:\n%s", page)
+	}
+}
+
+func TestFleet(t *testing.T) {
+	s := newTestServer(t, func() Status { return well }, nothing)
+	if w := get(s, "/status.json"); w.Code != 200 || w.Body.String() != "{\"pending\":3}\n" {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	s.o.Fleet = func(ctx context.Context) (any, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("a store may take for ever")
+		}
+		return nil, errors.New("connection refused")
+	}
+	if w := get(s, "/status.json"); w.Code != 503 || w.Body.String() != "the store does not answer: connection refused\n" {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 

@@ -60,6 +60,8 @@ func (s Status) Summary() string {
 	switch {
 	case s.Draining:
 		return "draining"
+	case s.Ready() && s.Link.State == StandingBy && s.Link.Cause != "":
+		return "ready, link standing by: " + s.Link.Cause
 	case s.Ready():
 		return "ready, link " + string(s.Link.State)
 	}

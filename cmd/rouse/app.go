@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"rouse/component"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
 	"rouse/store"
+	"rouse/store/fleet"
 	"rouse/web"
 )
 
@@ -22,36 +22,41 @@ type app struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	started time.Time
+	id      string // of this process, new at each start
+	machine string
+	pid     int
 
 	store    store.Store
+	member   *fleet.Member // this process among those that share the store
 	gateway  *gateway.Gateway
 	workers  *push.Workers
-	link     *component.Component // nil: no [component]
-	web      *web.Server          // nil: no listener
+	link     currentLink
+	web      *web.Server // nil: no listener
 	listener net.Listener
 	metrics  *web.Metrics
 
-	cfg       atomic.Pointer[config.Config]
-	linkState atomic.Pointer[component.State]
-	draining  atomic.Bool
+	cfg      atomic.Pointer[config.Config]
+	draining atomic.Bool
 }
 
 // run serves until ctx ends, then drains: the link first, so that nothing new
-// comes in, then the workers, then the owners, then the store. ready is called
-// once the store and the listeners are up and the link is being made.
+// comes in and another process can have it, then the workers, then the owners,
+// then the store. ready is called once the store and the listeners are up and the
+// link is being made.
 func (a *app) run(ctx context.Context, ready func()) error {
-	var link, work, rest group
-	link.start(ctx)
-	work.start(ctx)
-	rest.start(ctx)
+	var link, work, life, rest group
+	for _, g := range []*group{&link, &work, &life, &rest} {
+		g.start(ctx)
+	}
 
 	if a.web != nil {
 		rest.add(func(ctx context.Context) error { return a.web.Run(ctx, a.listener) })
 	}
 	work.add(a.gateway.Run)
 	work.add(a.workers.Run)
-	if a.link != nil {
-		link.add(a.link.Run)
+	life.add(a.member.Live)
+	if a.cfg.Load().Component != nil {
+		link.add(a.member.Stand)
 	}
 	ready()
 
@@ -66,8 +71,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.log.Info("stopping: what was taken is finished first")
 	err := errors.Join(failed, link.stop(), work.stop())
 	a.gateway.Close()
-	err = errors.Join(err, a.store.Close(), rest.stop())
-	return err
+	return errors.Join(err, life.stop(), a.store.Close(), rest.stop())
 }
 
 // close gives back what build took, when run was never called.
@@ -127,47 +131,4 @@ func (g *group) stop() error {
 	default:
 	}
 	return g.err
-}
-
-// status is what /readyz and STATUS= tell.
-func (a *app) status() web.Status {
-	cfg := a.cfg.Load()
-	s := web.Status{
-		Draining: a.draining.Load(),
-		Store:    web.Part{Name: "store", State: web.Up, Since: a.started},
-		Link:     web.Part{Name: "link", State: web.Unused},
-	}
-	if a.listener != nil {
-		s.Listeners = []web.Part{{Name: "web " + a.listener.Addr().String(), State: web.Up, Since: a.started}}
-	}
-	if a.link != nil {
-		s.Link.State = web.Retrying
-		if st := a.linkState.Load(); st != nil {
-			switch {
-			case st.Kind == component.Up:
-				s.Link.State = web.Up
-			case st.Cause != nil:
-				s.Link.Cause = st.Cause.Error()
-			}
-		}
-	}
-	stopped := a.workers.Stopped()
-	for _, app := range cfg.Apps {
-		p := web.Part{Name: "app " + app.Name, State: web.Up}
-		if why, is := stopped[app.Name]; is {
-			p.State, p.Cause = web.Down, why
-		}
-		s.Apps = append(s.Apps, p)
-	}
-	return s
-}
-
-// onLink notes how the link is, and tells the gateway when it is up. The
-// component itself logs it.
-func (a *app) onLink(s component.State) {
-	a.linkState.Store(&s)
-	a.metrics.ComponentUp(s.Kind == component.Up)
-	if s.Kind == component.Up {
-		a.gateway.LinkUp(context.Background())
-	}
 }

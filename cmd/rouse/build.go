@@ -3,29 +3,32 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"mellium.im/xmpp/jid"
 
 	"rouse/business"
-	"rouse/component"
 	"rouse/component/events"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push"
 	"rouse/push/relay"
-	"rouse/store/sqlite"
+	"rouse/store"
+	"rouse/store/fleet"
 	"rouse/web"
 )
+
+// poll is how often a process looks for wakes that another one owes and does not
+// come to sending.
+const poll = time.Second
 
 // build wires everything that a configuration asks for; nothing runs yet. It is
 // the one place where rooms meet, for serve, demo and tests alike.
 func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err error) {
-	a := &app{level: new(slog.LevelVar), started: time.Now()}
+	a := &app{level: new(slog.LevelVar), started: time.Now(), id: rand.Text(), pid: os.Getpid(), machine: machine()}
 	a.level.Set(cfg.Log.SlogLevel())
 	a.log = newLogger(cfg.Log, a.level, logs)
 	a.cfg.Store(cfg)
@@ -35,13 +38,15 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		}
 	}()
 
-	db, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{})
+	db, err := openStore(ctx, &cfg.Store)
 	if err != nil {
 		return nil, err
 	}
 	a.store = db
-	if err := db.EndLeases(ctx, ""); err != nil {
-		return nil, err
+	if cfg.Store.Redis == nil { // whoever claimed from a file is dead; on Redis others may be sending
+		if err := db.EndLeases(ctx, ""); err != nil {
+			return nil, err
+		}
 	}
 	nodes, err := nodeKey(ctx, cfg.Store.KeyFile, db)
 	if err != nil {
@@ -50,8 +55,12 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	a.metrics = newMetrics(cfg, db)
 	a.store = timedStore{Store: db, metrics: a.metrics}
 
-	link := new(lateLink)
-	requests := &events.Requests{Link: link}
+	a.member = fleet.New(fleet.Config{
+		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: time.Now, Logger: a.log, Duty: a.duty,
+	})
+	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
+
+	requests := &events.Requests{Link: &a.link}
 	third := relay.New(relayServer{requests})
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
@@ -59,16 +68,18 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		Now:    time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
+	if cfg.Store.Redis != nil {
+		gw.Shared, gw.Poll = true, poll
+	}
 	if c := cfg.Component; c != nil {
-		gw.Service, gw.Hosts = c.JID, c.Hosts
+		gw.Service, gw.Hosts, gw.Holds = c.JID, c.Hosts, a.member.Holds
 		requests.From = c.JID
 	}
 	a.gateway = gateway.New(gw)
-	if cfg.Component != nil {
-		if a.link, err = newLink(a, cfg.Component); err != nil {
+	if cfg.Component != nil { // what cannot be made is known now
+		if _, err := newLink(a, cfg.Component, nil); err != nil {
 			return nil, err
 		}
-		link.Component = a.link
 	}
 
 	apps, err := providers(cfg, third)
@@ -84,9 +95,18 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
 			return nil, err
 		}
-		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Metrics: a.metrics, Log: a.log})
+		a.web = web.NewServer(web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log})
 	}
 	return a, nil
+}
+
+// machine is what this one is called, for those who look for a process.
+func machine() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "a machine without a name"
+	}
+	return name
 }
 
 func newLogger(l config.Log, level slog.Leveler, w io.Writer) *slog.Logger {
@@ -97,7 +117,7 @@ func newLogger(l config.Log, level slog.Leveler, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-func newMetrics(cfg *config.Config, db *sqlite.Store) *web.Metrics {
+func newMetrics(cfg *config.Config, db store.Store) *web.Metrics {
 	var outcomes []string
 	for _, o := range push.Outcomes() {
 		outcomes = append(outcomes, o.String())
@@ -106,21 +126,4 @@ func newMetrics(cfg *config.Config, db *sqlite.Store) *web.Metrics {
 		Version: release, Rules: business.Rules(), Outcomes: outcomes,
 		Providers: []string{config.APNs, config.FCM, relayKind}, StoreOps: storeOps(), Apps: metricApps(cfg),
 	}, counter(cfg, db))
-}
-
-// newLink makes the component with everything that it answers.
-func newLink(a *app, c *config.Component) (*component.Component, error) {
-	address, err := jid.Parse(c.JID)
-	if err != nil {
-		return nil, fmt.Errorf("component.jid: %w", err)
-	}
-	l, err := component.New(component.Config{
-		JID: address, Addresses: c.Address, Secret: component.StaticSecret(c.Secret.Reveal()),
-		Logger: a.log, OnState: a.onLink,
-	})
-	if err != nil {
-		return nil, err
-	}
-	protocols(l, a)
-	return l, nil
 }

@@ -24,8 +24,8 @@ import (
 func checkCommand() command {
 	return command{
 		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: link, credentials, files",
-		more: "Connects to the XMPP server with the component's secret, and asks APNs and FCM to judge our credentials\n" +
-			"without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
+		more: "Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
+			"APNs and FCM to judge our credentials without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
 			"FCM gets a message that is validated only. Each line says what was found, why it matters and what to change.\n" +
 			"May run beside a serving rouse.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
@@ -116,11 +116,12 @@ func checkLink(ctx context.Context, cfg *config.Config, p *printer) {
 		p.print(finding{Place: "component", OK: true, Warn: true, Text: "no [component] in the configuration: this rouse talks to no XMPP server"})
 		return
 	}
-	var found []finding
+	var found, hosts []finding
 	works := false
 	for _, address := range cfg.Component.Address {
-		f := handshake(ctx, cfg, address)
+		f, more := handshake(ctx, cfg, address, hosts == nil)
 		found = append(found, f)
+		hosts = append(hosts, more...)
 		works = works || f.OK
 	}
 	for _, f := range found {
@@ -133,11 +134,16 @@ func checkLink(ctx context.Context, cfg *config.Config, p *printer) {
 		}
 		p.print(f)
 	}
+	for _, f := range hosts {
+		p.print(f)
+	}
 }
 
-// handshake makes a link at one address and waits for its first outcome.
-func handshake(ctx context.Context, cfg *config.Config, server string) finding {
-	f := finding{Place: "component"}
+// handshake makes a link at one address and waits for its first outcome. Where it
+// comes up, the modules of the hosts are asked over it, if wanted.
+func handshake(ctx context.Context, cfg *config.Config, server string, ask bool) (f finding, hosts []finding) {
+	f.Place = "component"
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, linkTime)
 	defer cancel()
 	states := make(chan component.State, 16)
@@ -149,13 +155,14 @@ func handshake(ctx context.Context, cfg *config.Config, server string) finding {
 	})
 	if err != nil {
 		f.Text = err.Error()
-		return f
+		return f, nil
 	}
+	alive, letGo := context.WithCancel(whole)
 	begun := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- link.Run(ctx) }()
+	go func() { done <- link.Run(alive) }()
 	defer func() {
-		cancel()
+		letGo()
 		<-done
 	}()
 	for {
@@ -163,15 +170,18 @@ func handshake(ctx context.Context, cfg *config.Config, server string) finding {
 		case <-ctx.Done():
 			f.Text = fmt.Sprintf("no answer from %s in %v", server, linkTime)
 			f.Fix = "is component.address (" + cfg.Place("component.address") + ") the component port (Prosody: component_ports, 5347) of a running server?"
-			return f
+			return f, nil
 		case s := <-states:
 			switch {
 			case s.Kind == component.Up:
 				f.OK = true
 				f.Text = fmt.Sprintf("%s via %s, handshake %v", cfg.Component.JID, server, time.Since(begun).Round(time.Millisecond))
-				return f
+				if ask {
+					hosts = checkHosts(alive, cfg, link)
+				}
+				return f, hosts
 			case s.Kind == component.Down && s.Cause != nil:
-				return refusal(cfg, f, s)
+				return refusal(cfg, f, s), nil
 			}
 		}
 	}

@@ -9,57 +9,6 @@ import (
 	"rouse/servers/lab"
 )
 
-// TestTwoDevices: each by its own provider, and only those that sleep.
-func TestTwoDevices(t *testing.T) {
-	p := begin(t, lab.Options{})
-	phone, tablet := p.device("phone"), p.deviceOf("apns", "tablet")
-	p.sleeps(phone)
-	p.chat("m1")
-	_, err := tablet.AwaitBody(p.ctx, "body of m1")
-	p.must(err)
-	p.wants("phone")
-	p.sleeps(tablet)
-	p.wakesUp(phone)
-	p.chat("m2")
-	_, err = phone.AwaitBody(p.ctx, "body of m2")
-	p.must(err)
-	p.wants("phone", "tablet")
-	p.sleeps(phone)
-	p.wants("phone", "tablet") // it has read everything
-	if n := len(p.apns.Delivered()); n != 1 {
-		t.Errorf("APNs has %d of the wakes, want 1", n)
-	}
-}
-
-// TestBoundAfresh: the client is there again, with a new session and before it
-// enables push for it. It is not asleep.
-func TestBoundAfresh(t *testing.T) {
-	for name, gone := range map[string]func(*play, *lab.Client){
-		"after a sleep":   func(p *play, c *lab.Client) { p.sleeps(c); p.must(c.Forget(p.ctx)) },
-		"after a log-out": (*play).leaves,
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := begin(t, lab.Options{})
-			phone := p.device("phone")
-			gone(p, phone)
-			n := p.events("bind")
-			resumed, err := phone.Login(p.ctx)
-			p.must(err)
-			if resumed {
-				t.Fatal("the old session was resumed")
-			}
-			p.saw("bind", n+1)
-			p.chat("m1")
-			_, err = phone.AwaitBody(p.ctx, "body of m1")
-			p.must(err)
-			p.wants()
-			p.sleeps(phone) // still without <enable/>: rouse has to know whose phone it is
-			p.chat("m2")
-			p.wants("phone")
-		})
-	}
-}
-
 // TestTheFirstPicture: rouse has never been told of the session, and finds it
 // asleep, with a message in its queue.
 func TestTheFirstPicture(t *testing.T) {

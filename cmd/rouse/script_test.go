@@ -35,6 +35,8 @@ import (
 //	                              FCM, and writes rouse.toml for them with all files that it names
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
+//	private FILE                  wants a file to be for its owner alone
+//	secretshown FILE              wants stdout to have what is in a file
 //	format N                      writes N as format version into rouse.db
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
@@ -53,18 +55,20 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
-			"edit":      edit,
-			"takestore": takeStore,
-			"format":    format,
-			"standins":  onStage(0, 1, (*stage).standins),
-			"mute":      onStage(0, 0, (*stage).mute),
-			"serve":     onStage(0, -1, (*stage).serve),
-			"log":       onStage(1, 1, (*stage).log),
-			"notified":  onStage(1, 1, (*stage).notified),
-			"signal":    onStage(1, 1, (*stage).signal),
-			"ends":      onStage(1, 1, (*stage).ends),
-			"get":       onStage(2, 2, (*stage).get),
+			"exits":       exits,
+			"edit":        edit,
+			"takestore":   takeStore,
+			"format":      format,
+			"private":     private,
+			"secretshown": secretShown,
+			"standins":    onStage(0, 1, (*stage).standins),
+			"mute":        onStage(0, 0, (*stage).mute),
+			"serve":       onStage(0, -1, (*stage).serve),
+			"log":         onStage(1, 1, (*stage).log),
+			"notified":    onStage(1, 1, (*stage).notified),
+			"signal":      onStage(1, 1, (*stage).signal),
+			"ends":        onStage(1, 1, (*stage).ends),
+			"get":         onStage(2, 2, (*stage).get),
 		},
 	})
 }

@@ -7,10 +7,8 @@ import (
 
 	xmpp "mellium.im/xmpp/stanza"
 
-	"rouse/component"
 	"rouse/component/events"
 	"rouse/component/pubsub"
-	"rouse/component/stanza"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push/relay"
@@ -20,16 +18,6 @@ import (
 )
 
 // The rooms know nothing of each other; what follows lets them meet.
-
-// lateLink is the link for those who are made before it.
-type lateLink struct{ *component.Component }
-
-func (l *lateLink) Request(ctx context.Context, iq stanza.Element) (stanza.Element, error) {
-	if l.Component == nil {
-		return stanza.Element{}, component.ErrDisconnected
-	}
-	return l.Component.Request(ctx, iq)
-}
 
 // relayServer has server modules publish for push/relay.
 type relayServer struct{ requests *events.Requests }

@@ -47,10 +47,14 @@ func (r *Requests) Publish(ctx context.Context, host, user, wake string, to sess
 }
 
 func (r *Requests) set(ctx context.Context, host string, payload stanza.Element) error {
+	_, err := r.request(ctx, "set", host, payload)
+	return err
+}
+
+func (r *Requests) request(ctx context.Context, kind, host string, payload stanza.Element) (stanza.Element, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
-	_, err := r.Link.Request(ctx, stanza.Element{Name: "iq", Attr: []stanza.Attr{
-		{Name: "type", Value: "set"}, {Name: "from", Value: r.From}, {Name: "to", Value: host},
+	return r.Link.Request(ctx, stanza.Element{Name: "iq", Attr: []stanza.Attr{
+		{Name: "type", Value: kind}, {Name: "from", Value: r.From}, {Name: "to", Value: host},
 	}, Children: []stanza.Element{payload}})
-	return err
 }

@@ -40,3 +40,12 @@ func Check() error {
 	}
 	return nil
 }
+
+// CheckRedis is Check for the Redis servers alone: a machine without Redis runs
+// the rest, and the other way round.
+func CheckRedis() error {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return &MissingError{[]string{"redis-server"}}
+	}
+	return nil
+}

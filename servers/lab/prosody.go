@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"rouse/servers/prosody"
 )
@@ -23,13 +21,6 @@ type Prosody struct {
 	c2s, component int    // ports
 	socket         string // of the administration shell
 	running        *process
-}
-
-// process is a started program; done is closed when it has ended.
-type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error
 }
 
 // NewProsody writes the configuration, the module and the accounts into
@@ -101,14 +92,7 @@ func (p *Prosody) ConfigFile() string { return p.path("prosody.cfg.lua") }
 func (p *Prosody) LogFile() string { return p.path("prosody.log") }
 
 // LogTail is the last n lines of the log, for a person who wants to know what went wrong.
-func (p *Prosody) LogTail(n int) string {
-	b, err := os.ReadFile(p.LogFile())
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
+func (p *Prosody) LogTail(n int) string { return tail(p.LogFile(), n) }
 
 // pickPorts takes two ports that are free now and writes the configuration with them.
 func (p *Prosody) pickPorts() error {
@@ -155,50 +139,29 @@ func (p *Prosody) portLost() bool {
 }
 
 func (p *Prosody) start(ctx context.Context) error {
-	out, err := os.OpenFile(p.path("prosody.out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	cmd := exec.Command("prosody", "--config", p.ConfigFile(), "-F")
+	cmd.Dir = p.opt.Dir
+	dieWithParent(cmd)
+	proc, err := begin(cmd, p.path("prosody.out"))
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	cmd := exec.Command("prosody", "--config", p.ConfigFile(), "-F")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = p.opt.Dir, out, out
-	dieWithParent(cmd)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("lab: %w", err)
-	}
-	proc := &process{cmd: cmd, done: make(chan struct{})}
-	go func() {
-		defer close(proc.done)
-		proc.err = cmd.Wait()
-	}()
 	p.running = proc
 	for _, addr := range []string{p.ClientAddr(), p.ComponentAddr()} {
-		if err := p.await(ctx, addr); err != nil {
-			return errors.Join(fmt.Errorf("lab: Prosody does not listen on %s: %w\n%s", addr, err, p.LogTail(30)), p.Kill())
+		err := proc.await(ctx, func(ctx context.Context) error { return takesConnections(ctx, addr) })
+		if err != nil {
+			return errors.Join(fmt.Errorf("lab: Prosody does not listen on %s: %w\n%s\n%s", addr, err, tail(p.path("prosody.out"), 30), p.LogTail(30)), p.Kill())
 		}
 	}
 	return nil
 }
 
-// await returns when addr takes connections.
-func (p *Prosody) await(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr); err == nil {
-			return c.Close()
-		}
-		select {
-		case <-p.running.done:
-			out, _ := os.ReadFile(p.path("prosody.out"))
-			return fmt.Errorf("it ended: %v\n%s", p.running.err, out)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+func takesConnections(ctx context.Context, addr string) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
 	}
+	return c.Close()
 }
 
 // Stop ends Prosody as an administrator does (SIGTERM) and waits for it.
@@ -206,16 +169,9 @@ func (p *Prosody) Stop(ctx context.Context) error {
 	if p.running == nil {
 		return nil
 	}
-	if err := p.running.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-p.running.done:
-		p.running = nil
-		return nil
-	case <-ctx.Done():
-		return errors.Join(ctx.Err(), p.Kill())
-	}
+	proc := p.running
+	p.running = nil
+	return proc.stop(ctx)
 }
 
 // Kill ends Prosody as a power cut does (SIGKILL) and waits for it.
@@ -223,12 +179,9 @@ func (p *Prosody) Kill() error {
 	if p.running == nil {
 		return nil
 	}
-	if err := p.running.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	<-p.running.done
+	proc := p.running
 	p.running = nil
-	return nil
+	return proc.kill()
 }
 
 // Restart is Stop and Start, on the same ports.

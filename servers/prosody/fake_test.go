@@ -218,12 +218,17 @@ func (f *fake) answers(how func(element) string) {
 // ask sends a request to a host and returns the answer.
 func (f *fake) ask(ctx context.Context, to, payload string) element {
 	f.t.Helper()
+	return f.askAs(ctx, "set", to, payload)
+}
+
+func (f *fake) askAs(ctx context.Context, kind, to, payload string) element {
+	f.t.Helper()
 	wait := make(chan element, 1)
 	f.mu.Lock()
 	f.nextID++
 	id := fmt.Sprintf("ask-%d", f.nextID)
 	f.pending[id] = wait
-	fmt.Fprintf(f.conn, "<iq type='set' from='%s' to='%s' id='%s'>%s</iq>", f.comp.JID, to, id, payload)
+	fmt.Fprintf(f.conn, "<iq type='%s' from='%s' to='%s' id='%s'>%s</iq>", kind, f.comp.JID, to, id, payload)
 	f.mu.Unlock()
 	select {
 	case e := <-wait:

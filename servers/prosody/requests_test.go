@@ -2,6 +2,7 @@ package prosody_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,39 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+func TestAbout(t *testing.T) {
+	r := newRig(t, func(o *lab.Options) { o.NoArchive = true })
+	about, ok := r.f.askAs(r.ctx, "get", r.p.Host(), "<about"+ns+"/>").child("about")
+	if !ok {
+		t.Fatal("the answer has no <about/>")
+	}
+	if err := r.f.schema.valid("about", about); err != nil {
+		t.Error(err)
+	}
+	r.want(about, "software", "Prosody", "module", "1", "waiting", "0", "away", "")
+	if v := about.attr("version"); !strings.HasPrefix(v, "0.1") {
+		t.Errorf("version %q", v)
+	}
+	for _, clock := range []string{"t", "taken"} {
+		if n, err := strconv.ParseInt(about.attr(clock), 10, 64); err != nil || time.Since(time.UnixMilli(n)).Abs() > time.Minute {
+			t.Errorf("%s is %q", clock, about.attr(clock))
+		}
+	}
+	said := map[string]string{}
+	for _, c := range about.Children {
+		said[c.XMLName.Local+" "+c.attr("name")] = c.attr("value")
+	}
+	for what, value := range map[string]string{"beside cloud_notify": "", "beside smacks": "", "beside csi": "", "setting ack-delay": "2",
+		"setting read-timeout": "840", "setting resume-timeout": "600", "setting fallback": "30", "setting conflict": "kick_new"} {
+		if got, ok := said[what]; !ok || got != value {
+			t.Errorf("%s: %q, %v, want %q", what, got, ok, value)
+		}
+	}
+	if _, ok := said["beside mam"]; ok {
+		t.Error("mod_mam is not loaded")
+	}
+}
+
 func TestOnlyRouseMayAsk(t *testing.T) {
 	r := newRig(t, withOthers)
 	other := r.service()
@@ -116,6 +150,9 @@ func TestOnlyRouseMayAsk(t *testing.T) {
 		if !strings.Contains(answer, "forbidden") {
 			t.Errorf("%s from a user: %s", payload, answer)
 		}
+	}
+	if got := condition(other.askAs(r.ctx, "get", r.p.Host(), "<about"+ns+"/>")); got != "auth forbidden" {
+		t.Errorf("<about/> for somebody else: %q", got)
 	}
 	r.nothing("begin", "answered")
 }

@@ -115,6 +115,9 @@ func (s *Store) Put(ctx context.Context, items []store.Item) error {
 			put = append(put, func(t *tx) error { return t.setReporter(i.Reporter) })
 		case i.Name != "":
 			put = append(put, func(t *tx) error {
+				if i.Value == "" {
+					return t.exec(`DELETE FROM meta WHERE name=?`, i.Name)
+				}
 				return t.exec(`INSERT OR REPLACE INTO meta(name, value) VALUES(?,?)`, i.Name, i.Value)
 			})
 		default:

@@ -36,13 +36,16 @@ func (s *Store) Reasons(ctx context.Context, key string, since time.Time) ([]ses
 // are too many. Both ends are found by their numbers, nothing is searched.
 func (d *decision) record(t *tx, last int64) error {
 	for i, r := range d.reasons {
+		if len(d.reasons)-i > t.w.keep {
+			continue
+		}
 		if err := t.exec(`INSERT INTO reason(owner, n, at, reason) VALUES(?,?,?,CAST(? AS TEXT))`, d.key, last+1+int64(i), r.at, r.text); err != nil {
 			return err
 		}
 		t.newest = max(t.newest, r.at)
 		t.added++
 	}
-	first := last + int64(len(d.reasons)) - store.MaxReasons
+	first := last + int64(len(d.reasons)) - int64(t.w.keep)
 	if len(d.reasons) == 0 || first <= 0 {
 		return nil
 	}

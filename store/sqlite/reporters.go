@@ -57,10 +57,16 @@ func (t *tx) setReporter(r store.Reporter) error {
 func (s *Store) Keep(ctx context.Context, name, value string) (string, error) {
 	var kept string
 	err := s.write(ctx, func(t *tx) error {
-		if err := t.exec(`INSERT OR IGNORE INTO meta(name, value) VALUES(?,?)`, name, value); err != nil {
-			return err
+		if value != "" {
+			if err := t.exec(`INSERT OR IGNORE INTO meta(name, value) VALUES(?,?)`, name, value); err != nil {
+				return err
+			}
 		}
-		return t.row(`SELECT value FROM meta WHERE name=?`, []any{name}, &kept)
+		err := t.row(`SELECT value FROM meta WHERE name=?`, []any{name}, &kept)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return "", err

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Readers int // connections for reading; 0: 4
 	Queue   int // decisions that may wait for the writer before callers wait; 0: 1024
+	Reasons int // kept of each owner; 0: store.MaxReasons, less: none
 
 	// For tests: what makes the store lose, crawl or fail.
 	synchronous string // FULL
@@ -97,7 +98,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := migrate(ctx, s.conn); err != nil {
 		return err
 	}
-	w, err := newWriter(ctx, s.conn, o.group)
+	w, err := newWriter(ctx, s.conn, o.group, max(0, o.Reasons))
 	if err != nil {
 		return err
 	}
@@ -128,6 +129,9 @@ func (o *Options) defaults() {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
+	}
+	if o.Reasons == 0 || o.Reasons > store.MaxReasons {
+		o.Reasons = store.MaxReasons
 	}
 	if o.synchronous == "" {
 		o.synchronous = "FULL"

@@ -57,6 +57,7 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	group int
+	keep  int // reasons of an owner
 	stats func(decisions, commits uint64)
 
 	jobs   []*job
@@ -66,8 +67,8 @@ type writer struct {
 	record record
 }
 
-func newWriter(ctx context.Context, conn *sql.Conn, group int) (*writer, error) {
-	w := &writer{conn: conn, stmts: make(map[string]*sql.Stmt), group: group}
+func newWriter(ctx context.Context, conn *sql.Conn, group, keep int) (*writer, error) {
+	w := &writer{conn: conn, stmts: make(map[string]*sql.Stmt), group: group, keep: keep}
 	if err := conn.QueryRowContext(ctx, `SELECT serial FROM counter`).Scan(&w.serial); err != nil {
 		return nil, err
 	}

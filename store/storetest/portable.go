@@ -64,6 +64,14 @@ func portable(t *testing.T, s store.Store) {
 	if got := claim(t, s, noon.Add(time.Minute), time.Minute, 9); len(got) != 2 {
 		t.Errorf("claimed %+v", got)
 	}
+	for range 2 {
+		if err := s.Put(t.Context(), []store.Item{{Name: "node-key"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, err := s.Keep(t.Context(), "node-key", ""); err != nil || v != "" || len(everyItem(t, s)) != len(put)-1 {
+		t.Errorf("a name that was taken out has %q, %v", v, err)
+	}
 	if err := s.Put(t.Context(), []store.Item{{}}); err == nil {
 		t.Error("an item that is nothing: taken")
 	}

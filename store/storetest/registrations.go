@@ -165,6 +165,12 @@ func keep(t *testing.T, s store.Store) {
 	if v, err := s.Keep(t.Context(), "another", "x"); err != nil || v != "x" {
 		t.Errorf("another name: %q, %v", v, err)
 	}
+	// An empty value looks, and keeps nothing.
+	for _, c := range []struct{ value, want string }{{"", ""}, {"y", "y"}, {"", "y"}, {"z", "y"}} {
+		if v, err := s.Keep(t.Context(), "a third", c.value); err != nil || v != c.want {
+			t.Errorf("a third name, %q: %q, %v", c.value, v, err)
+		}
+	}
 }
 
 // reopened wants everything that was answered to be there.

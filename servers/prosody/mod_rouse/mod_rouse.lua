@@ -286,8 +286,9 @@ end, -1000);
 
 module:add_feature(xmlns);
 
-local function asked(name, f)
-	module:hook("iq-set/host/"..xmlns..":"..name, function (event)
+-- f gives nothing, an element for the result, or the type and condition of an error.
+local function asked(name, f, kind_of_iq)
+	module:hook("iq-"..(kind_of_iq or "set").."/host/"..xmlns..":"..name, function (event)
 		local origin, stanza = event.origin, event.stanza;
 		if stanza.attr.from ~= component then
 			origin.send(st.error_reply(stanza, "auth", "forbidden"));
@@ -298,7 +299,11 @@ local function asked(name, f)
 			module:log("error", "Error in %s: %s", name, tostring(kind));
 			kind, condition = "wait", "internal-server-error";
 		end
-		origin.send(kind and st.error_reply(stanza, kind, condition) or st.reply(stanza));
+		if st.is_stanza(kind) then
+			origin.send(st.reply(stanza):add_child(kind));
+		else
+			origin.send(kind and st.error_reply(stanza, kind, condition) or st.reply(stanza));
+		end
 		return true;
 	end);
 end
@@ -309,6 +314,8 @@ asked("picture", function ()
 end);
 
 asked("publish", function (publish) return endpoints.publish(publish.attr); end);
+
+asked("about", module:require "about" { xmlns = xmlns, component = component, state = queue.state }, "get");
 
 -- mod_cloud_notify keeps sleeping sessions for days, until its first publish. That was blocked, so it is done here, once
 -- in a sleep.

@@ -22,6 +22,7 @@ return function (o)
 	local delay, retry, poked = retry_min, nil, false;
 	-- Since when something waits for being taken: events, or rouse itself for having a link. nil: nothing waits.
 	local waiting_since = now();
+	local last_taken;
 	local self = {};
 	local pump;
 
@@ -112,7 +113,7 @@ return function (o)
 	end
 
 	local function taken()
-		delay = retry_min;
+		delay, last_taken = retry_min, now();
 		finish();
 		waiting_since = tail >= head and now() or nil;
 	end
@@ -233,6 +234,11 @@ return function (o)
 	-- rouse takes nothing, and has not for so long that the server must help itself.
 	function self.away()
 		return waiting_since ~= nil and now() - waiting_since > o.fallback;
+	end
+
+	-- How many events wait, when a batch was last taken, and whether rouse is away.
+	function self.state()
+		return math.max(0, tail - head + 1), last_taken, self.away();
 	end
 
 	function self.connected()

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+
+	"rouse/config"
+	"rouse/store"
+	"rouse/store/sqlite"
+)
+
+// openStore opens the store that a configuration, or a command line, names.
+func openStore(ctx context.Context, s *config.Store) (store.Store, error) {
+	if s.Redis != nil {
+		return nil, &config.Error{Key: "store.url", Cause: "this build of rouse keeps state in sqlite only", Hint: `write it like "sqlite:rouse.db"`}
+	}
+	// A typed nil would be a store.
+	db, err := sqlite.Open(ctx, s.Path, sqlite.Options{Reasons: reasonsOf(s)})
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// reasonsOf is store.record as the stores have it, whose zero value is the default.
+func reasonsOf(s *config.Store) int {
+	if s.Record == 0 {
+		return -1
+	}
+	return s.Record
+}

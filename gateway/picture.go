@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"rouse/business"
+	"rouse/session"
+	"rouse/store"
+)
+
+// mark notes where a picture begins, and sweeps at its end.
+func (g *Gateway) mark(ctx context.Context, rep store.Reporter, kind session.Kind) (store.Reporter, error) {
+	if kind == session.PictureOn {
+		rep.Picture, rep.Wanted = g.cfg.Now(), true
+		return rep, nil
+	}
+	if rep.Picture.IsZero() {
+		return rep, nil // an end without a beginning proves nothing
+	}
+	n, err := g.sweep(ctx, rep.Host, rep.Picture)
+	if err != nil {
+		return rep, err
+	}
+	rep.Picture, rep.Wanted = time.Time{}, false
+	g.log.Info("the picture is complete", "host", rep.Host, "accounts", n)
+	return rep, nil
+}
+
+// sweep ends what a picture did not show, many accounts side by side.
+func (g *Gateway) sweep(ctx context.Context, host string, began time.Time) (accounts int, err error) {
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, sweepers)
+		mu    sync.Mutex
+		errs  []error
+	)
+	for account, err := range g.cfg.Store.Owners(ctx, host) {
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		accounts++
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := g.sweepOne(ctx, account, began); err != nil {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return accounts, errors.Join(errs...)
+}
+
+func (g *Gateway) sweepOne(ctx context.Context, account string, began time.Time) error {
+	o, err := g.load(ctx, account)
+	if err != nil {
+		return err
+	}
+	if _, reasons := business.Sweep(o.Account, began, g.cfg.Now()); len(reasons) == 0 {
+		return nil // nearly all of them
+	}
+	return g.do(ctx, account, func(a session.Account) (session.Account, []session.Reason) {
+		return business.Sweep(a, began, g.cfg.Now())
+	})
+}
+
+// wish is a picture that is wanted of a module that started at epoch; 0: of
+// whichever is there.
+type wish struct {
+	host  string
+	epoch uint64
+}
+
+// want has Run ask a host for its picture.
+func (g *Gateway) want(w wish) {
+	select {
+	case g.ask <- w:
+	default: // Run looks again
+	}
+}
+
+// LinkUp is called when the component link comes up: pictures that are still
+// wanted are asked for, and those of hosts that were never seen. Registrations
+// may have changed while another process had the link.
+func (g *Gateway) LinkUp(ctx context.Context) {
+	if g.cfg.Shared {
+		g.regs.clear()
+	}
+	g.linked.Store(true)
+	for host := range g.hosts {
+		if rep := g.reporter(ctx, host); rep.Wanted || rep.Epoch == 0 {
+			g.want(wish{host: host})
+		}
+	}
+}
+
+// LinkDown is called when the link is lost.
+func (g *Gateway) LinkDown() { g.linked.Store(false) }
+
+// Setback is called when the store may have lost what it had answered for, by a
+// failover or a restart. What is in memory may be ahead of it now, and what
+// servers were told is taken may be gone: their pictures tell again.
+func (g *Gateway) Setback(cause string) {
+	g.log.Warn("the store may have lost its last moments; the servers are asked for the picture", "cause", cause)
+	g.owners.clear()
+	g.regs.clear()
+	select {
+	case g.back <- struct{}{}:
+	default:
+	}
+}
+
+// askAll has every host tell how it stands, and reports whether that is noted in
+// the store: whoever gets the link next asks too.
+func (g *Gateway) askAll(ctx context.Context) bool {
+	noted := true
+	for host, turn := range g.hosts {
+		turn.Lock()
+		err := g.wanted(ctx, host)
+		turn.Unlock()
+		if err != nil {
+			g.log.Warn("cannot note that a picture is wanted, trying again", "host", host, "err", err)
+			noted = false
+			continue
+		}
+		if !g.cfg.Shared || g.linked.Load() {
+			g.want(wish{host: host})
+		}
+	}
+	return noted
+}
+
+// wanted notes that a picture is wanted. One that is under way may be lost in part.
+func (g *Gateway) wanted(ctx context.Context, host string) error {
+	before, err := g.cfg.Store.Reporter(ctx, host)
+	if err != nil {
+		return err
+	}
+	after := before
+	after.Wanted, after.Picture = true, time.Time{}
+	if after.Same(before) {
+		return nil
+	}
+	return g.cfg.Store.SetReporter(ctx, before, after)
+}
+
+// lookAgain asks once more for pictures that are wanted and did not begin, or
+// began so long ago that they will not end.
+func (g *Gateway) lookAgain(ctx context.Context) {
+	if g.cfg.Shared && !g.linked.Load() {
+		return // whoever has the link does
+	}
+	for host := range g.hosts {
+		rep := g.reporter(ctx, host)
+		if stuck := g.cfg.Now().Sub(rep.Picture) > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
+			g.want(wish{host, rep.Epoch})
+		}
+	}
+}
+
+func (g *Gateway) reporter(ctx context.Context, host string) store.Reporter {
+	rep, err := g.cfg.Store.Reporter(ctx, host)
+	if err != nil {
+		g.log.Warn("cannot read how far a host has come", "host", host, "err", err)
+		return store.Reporter{Epoch: 1} // wants nothing
+	}
+	return rep
+}
+
+// Run asks servers for their picture until ctx ends: at once when the link or
+// the module is new, else each at most every 30 s.
+func (g *Gateway) Run(ctx context.Context) error {
+	type asked struct {
+		epoch uint64
+		at    time.Time
+	}
+	last := make(map[string]asked)
+	back := false // the store went back, and that is not noted yet
+	again := time.NewTicker(askFor / 3)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			if back {
+				back = !g.askAll(ctx)
+			}
+			g.lookAgain(ctx)
+		case <-g.back:
+			back = !g.askAll(ctx)
+		case w := <-g.ask:
+			now := g.cfg.Now()
+			l, ok := last[w.host]
+			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at) < askFor {
+				last[w.host] = asked{w.epoch, l.at}
+				continue // lookAgain finds it, if it is still wanted then
+			}
+			last[w.host] = asked{w.epoch, now}
+			if err := g.cfg.Server.Picture(ctx, w.host); err != nil {
+				if w.epoch == 0 {
+					delete(last, w.host)
+				}
+				g.log.Warn("the server module did not take our request for the picture", "host", w.host, "err", err,
+					"hint", "is mod_rouse loaded on this host, and does rouse_component name this component?")
+			}
+		}
+	}
+}
