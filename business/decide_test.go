@@ -110,6 +110,7 @@ func (h *history) event(words []string) session.Event {
 		case k == "unread":
 			class, at, _ := strings.Cut(v, "@")
 			u := session.Unread{Count: 1}
+			at, u.Key, _ = strings.Cut(at, "@")
 			u.Class, _ = session.ParseClass(class)
 			fmt.Sscan(at, &u.Last)
 			e.Unread = append(e.Unread, u)
@@ -379,6 +380,16 @@ var rules = []struct {
 		phone queued nothing out=5 repeat=9                  => -
 		phone session hibernated out=5 acked=3 unread=message@4 repeat=9  => a2 wake phone message at once
 		phone session hibernated out=5 acked=3 unread=message@4 repeat=8  => -
+	`},
+	{"a call that the picture tells of first still rings, once", phone + `
+		phone session hibernated out=4 acked=3 unread=call@4@s:c => a2 wake phone message at once
+		account archived call s:c                            => b quiet phone call
+		account call s:c                                     => b' wake phone call at once
+		phone queued call s:c out=4                          => a3 covered phone call
+	`},
+	{"a call that rang is not told again as a missed one", phone + `
+		account call s:c                                     => b' wake phone call at once
+		phone hibernated out=4 acked=3 unread=call@4@s:c     => a2 covered phone message
 	`},
 	{"the picture wakes whom we missed, and settles who is back", phone + `
 		phone session hibernated out=4 acked=3 unread=message@4  => a2 wake phone message at once
