@@ -37,7 +37,7 @@ bench: build
 	bin/rouse bench wake $(ARGS)
 
 soak: servers tools
-	go test -race -timeout 24h -run '^(TestSoak|TestOverload)$$' -v ./cmd/rouse $(ARGS)
+	go test -timeout 24h -run '^(TestSoak|TestOverload)$$' -v ./cmd/rouse $(ARGS)
 
 fuzz:
 	@for p in $$(go list ./...); do \

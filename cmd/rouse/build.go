@@ -27,7 +27,7 @@ const poll = time.Second
 
 // build wires everything that a configuration asks for; nothing runs yet. It is
 // the one place where rooms meet, for serve, demo and tests alike.
-func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err error) {
+func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs io.Writer) (_ *app, err error) {
 	a := &app{level: new(slog.LevelVar), started: time.Now(), id: rand.Text(), pid: os.Getpid(), machine: machine()}
 	a.level.Set(cfg.Log.SlogLevel())
 	a.log = newLogger(cfg.Log, a.level, logs)
@@ -56,7 +56,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	a.store = timedStore{Store: db, metrics: a.metrics}
 
 	a.member = fleet.New(fleet.Config{
-		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: time.Now, Logger: a.log, Duty: a.duty,
+		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: now, Logger: a.log, Duty: a.duty,
 	})
 	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
 
@@ -65,7 +65,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
 		Policy: func() business.Policy { return business.Policy{Coalesce: a.cfg.Load().Rules.Coalesce} },
-		Now:    time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
+		Now:    now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
 	if cfg.Store.Redis != nil {
@@ -87,7 +87,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 		return nil, err
 	}
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: apps, Logger: a.log,
+		Outbox: outbox{a.gateway, a.metrics}, Apps: apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 

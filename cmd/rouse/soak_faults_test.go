@@ -57,6 +57,7 @@ func (f *soakFaults) hands() []hand {
 	for _, r := range s.rouses {
 		all = append(all,
 			hand{every: 3 * time.Second, kinds: []misdeed{{"kill", f.kill(r)}, {"stop", f.freeze(r)}, {"disk-full", f.fill(r)}}},
+			hand{every: 7 * time.Second, kinds: []misdeed{{"clock", f.jump(r)}}},
 			hand{every: 3 * time.Second, kinds: f.onWire("link", 4*time.Second, r.link)})
 	}
 	all = append(all,

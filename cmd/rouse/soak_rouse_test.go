@@ -22,6 +22,7 @@ type soakRouse struct {
 	web    string // host:port
 	link   *wire  // to Prosody
 	log    *os.File
+	ahead  time.Duration // its clock, of the time; for one hand at a time
 
 	mu    sync.Mutex // guards what follows: hands and the end of a run meet here
 	cmd   *exec.Cmd
@@ -41,7 +42,7 @@ func (r *soakRouse) start() error {
 		return err
 	}
 	cmd := exec.Command(self, "serve", "-c", r.config)
-	cmd.Env = append(os.Environ(), asRouse+"=1")
+	cmd.Env = append(os.Environ(), asRouse+"=1", rouseClock+"="+r.clock())
 	logs := struct{ io.Writer }{r.log} // through a pipe: a limit on files must not cut it off
 	cmd.Stdout, cmd.Stderr = logs, logs
 	endWithParent(cmd)

@@ -122,6 +122,9 @@ func (s *soakStage) addRouse(name string) error {
 	}
 	r := &soakRouse{name: name, config: filepath.Join(s.dir, name+".toml"), web: fmt.Sprintf("127.0.0.1:%d", port), link: link, log: logs}
 	s.rouses = append(s.rouses, r)
+	if err := r.set(0); err != nil {
+		return err
+	}
 	key, apnsCA, err := s.apns.WriteFiles(s.dir)
 	if err != nil {
 		return err

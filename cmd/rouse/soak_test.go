@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -76,7 +77,7 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("faults are over after %v", time.Since(start).Round(time.Millisecond))
 	for _, r := range s.rouses {
-		if err := r.start(); err != nil {
+		if err := errors.Join(r.set(0), r.start()); err != nil {
 			t.Fatal(err)
 		}
 	}
