@@ -158,7 +158,7 @@ func (g *Gateway) lookAgain(ctx context.Context) {
 	}
 	for host := range g.hosts {
 		rep := g.reporter(ctx, host)
-		if stuck := g.cfg.Now().Sub(rep.Picture) > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
+		if stuck := g.cfg.Now().Sub(rep.Picture).Abs() > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
 			g.want(wish{host, rep.Epoch})
 		}
 	}

@@ -28,6 +28,7 @@ func TestPicturesThatDoNotEndAreAskedForAgain(t *testing.T) {
 		{"complete", store.Reporter{Epoch: 1}, false},
 		{"wanted", store.Reporter{Epoch: 1, Wanted: true}, true},
 		{"under way", store.Reporter{Epoch: 1, Wanted: true, Picture: now.Add(-time.Minute)}, false},
+		{"stuck since a time that is to come, for the clock was set back", store.Reporter{Epoch: 1, Wanted: true, Picture: now.Add(time.Hour)}, true},
 		{"stuck", store.Reporter{Epoch: 1, Wanted: true, Picture: now.Add(-time.Hour)}, true},
 	} {
 		g := New(Config{

@@ -159,15 +159,22 @@ func (p *page) waiting(e entry) bool {
 	if _, ok := p.cover(e.at, e.call); ok {
 		return false
 	}
-	for _, later := range slices.Backward(p.entries) {
-		if later.at.Before(e.at) {
+	_, ok := p.returned(e.at)
+	return !ok
+}
+
+// returned finds when the device came back first after a time.
+func (p *page) returned(since time.Time) (time.Time, bool) {
+	var first time.Time
+	for _, e := range slices.Backward(p.entries) {
+		if e.what == cameBack && !e.at.Before(since) {
+			first = e.at
+		}
+		if e.what == wasSent && e.at.Before(since) {
 			break
 		}
-		if later.what == cameBack {
-			return false
-		}
 	}
-	return true
+	return first, !first.IsZero()
 }
 
 // outstanding lists what is owed and has not come, since a time.

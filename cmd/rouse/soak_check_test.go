@@ -19,6 +19,8 @@ type soakVerdict struct {
 	Needless int                      // wakes for what was sent to a device that was awake
 	Worst    map[string]time.Duration // from stanza to wake, by what was going on
 	doubles  []string
+	slowest  string // the wake that took longest
+	slow     time.Duration
 }
 
 // judge goes through the books (DESIGN "Lost means", "Doubled means").
@@ -53,9 +55,15 @@ func (b *books) judgeSent(v *soakVerdict, token string, p *page, e entry) {
 	}
 	v.Owed++
 	at, ok := p.cover(e.at, e.call)
+	if here, is := p.returned(e.at); is && ok && here.Before(at) {
+		ok = false // it saw for itself, and the wake is about something else
+	}
 	switch {
 	case ok:
 		took := at.Sub(e.at)
+		if took > v.slow {
+			v.slow, v.slowest = took, fmt.Sprintf("%s: %s sent at %s, woken at %s", p.name, e.id, e.at.Format("15:04:05.000"), at.Format("15:04:05.000"))
+		}
 		during := b.during(token, e.at, at, nil)
 		if len(during) == 0 {
 			during = []string{"nothing"}

@@ -128,7 +128,7 @@ func setSoak(ctx context.Context, t *testing.T) (*soakStage, []*soakAccount) {
 		if err := s.close(); err != nil {
 			t.Errorf("at the end: %v", err)
 		}
-		if t.Failed() {
+		if t.Failed() || *soakReport != "" {
 			t.Logf("to repeat it: make soak ARGS=\"-soak.seed=%d -soak.for=%v -soak.pace=%v -soak.faults=%s\"", *soakSeed, *soakFor, *soakPace, *soakKinds)
 			s.keep(t)
 		}
@@ -225,6 +225,7 @@ func (r *soakResult) show(t *testing.T) {
 		fmt.Fprintf(&b, "%-16s %6d  %v\n", k, kinds[k], r.Worst[k].Round(time.Millisecond))
 	}
 	fmt.Fprintf(&b, "%-16s %6s  %v\n", "nothing", "", r.Worst["nothing"].Round(time.Millisecond))
+	fmt.Fprintf(&b, "slowest: %s\n", r.slowest)
 	for _, d := range r.doubles {
 		fmt.Fprintln(&b, d)
 	}
