@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 var inTests = map[string][]string{
 	"gateway": {"store/sqlite", "store/storetest"},
 	"servers": {"component"},
+	"store":   {"servers/lab"},
 }
 
 func TestImportRule(t *testing.T) {

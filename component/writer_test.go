@@ -56,7 +56,8 @@ func TestWriterBatches(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if got := string(bytes.Join(g.writes[2:], nil)); got != "<c/><end/>" {
+		// Whether c went alone, and padded, is up to the scheduler.
+		if got := strings.ReplaceAll(string(bytes.Join(g.writes[2:], nil)), " ", ""); got != "<c/><end/>" {
 			t.Errorf("at the end came %s", got)
 		}
 		if w.offer([]byte("x")) || w.send(t.Context(), []byte("x")) != ErrDisconnected {

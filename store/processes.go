@@ -14,6 +14,7 @@ type Process struct {
 	Started time.Time         `json:"started"`
 	Link    string            `json:"link"`              // how its component link is, in a few words
 	Holds   time.Time         `json:"holds,omitzero"`    // since when it is the one that may have the link; zero: it is not
+	Said    time.Time         `json:"said"`              // when it said all this, by its own clock
 	Stopped map[string]string `json:"stopped,omitempty"` // apps whose breaker is open, with the provider's reason
 }
 

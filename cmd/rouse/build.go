@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,7 +39,12 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		}
 	}()
 
-	db, err := openStore(ctx, &cfg.Store)
+	var decides atomic.Pointer[gateway.Gateway] // once there is one
+	db, err := openStoreFor(ctx, &cfg.Store, storeUser{process: a.id, log: a.log, setback: func(cause string) {
+		if g := decides.Load(); g != nil {
+			g.Setback(cause)
+		}
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +82,7 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		requests.From = c.JID
 	}
 	a.gateway = gateway.New(gw)
+	decides.Store(a.gateway)
 	if cfg.Component != nil { // what cannot be made is known now
 		if _, err := newLink(a, cfg.Component, nil); err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ type fleetReport struct {
 	At        time.Time       `json:"at"`
 	Store     string          `json:"store"`          // without user and password
 	Link      *linkReport     `json:"link,omitempty"` // nil: nobody has it
-	Processes []store.Process `json:"processes"`      // the oldest first
+	Processes []store.Process `json:"processes"`      // the oldest first; see silent
 	Pending   int             `json:"pending"`        // wakes
 	OldestDue time.Time       `json:"oldest_due,omitzero"`
 	Sessions  map[string]int  `json:"sessions"`
@@ -62,11 +62,20 @@ func reportFleet(ctx context.Context, st fleetReader, name string, now time.Time
 	// One that was killed or stopped is on the list for some seconds more: the
 	// newest of those that believe it has it.
 	for _, p := range list {
-		if !p.Holds.IsZero() && (r.Link == nil || p.Holds.After(r.Link.Since)) {
+		if !p.Holds.IsZero() && !r.silent(p) && (r.Link == nil || p.Holds.After(r.Link.Since)) {
 			r.Link = &linkReport{p.ID, p.Machine, p.PID, p.Holds, p.Link}
 		}
 	}
 	return r, nil
+}
+
+// silent reports whether a process is dead, or as good as that. The others take
+// it off the list, if there are any; its clock and ours may differ a little.
+func (r fleetReport) silent(p store.Process) bool { return r.At.Sub(p.Said) > 10*time.Second }
+
+// working reports whether any process is there.
+func (r fleetReport) working() bool {
+	return slices.ContainsFunc(r.Processes, func(p store.Process) bool { return !r.silent(p) })
 }
 
 // write tells it to a person.
@@ -108,7 +117,11 @@ func (r fleetReport) write(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "machine\tpid\tversion\tup for\tlink")
 	for _, p := range r.Processes {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", p.Machine, p.PID, p.Version, age(r.At.Sub(p.Started)), p.Link)
+		link := p.Link
+		if r.silent(p) {
+			link = "nothing heard for " + age(r.At.Sub(p.Said))
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", p.Machine, p.PID, p.Version, age(r.At.Sub(p.Started)), link)
 	}
 	table.Flush()
 	for _, p := range r.Processes {

@@ -28,8 +28,8 @@ func (s atRest) Counts(context.Context) (store.Counts, error)       { return s.c
 func TestFleetReport(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
 	stopped := map[string]string{"chat-ios": "403 InvalidProviderToken", "chat-android": "401 UNAUTHENTICATED"}
-	mx1 := store.Process{ID: "p1", Machine: "mx1", PID: 4711, Version: "v0.2.0", Started: now.Add(-50 * time.Hour), Link: "up", Holds: now.Add(-3 * time.Hour)}
-	mx2 := store.Process{ID: "p2", Machine: "mx2.example.org", PID: 97, Version: "v0.2.0", Started: now.Add(-12 * time.Minute), Link: "standing by"}
+	mx1 := store.Process{ID: "p1", Machine: "mx1", PID: 4711, Version: "v0.2.0", Started: now.Add(-50 * time.Hour), Link: "up", Holds: now.Add(-3 * time.Hour), Said: now.Add(-time.Second)}
+	mx2 := store.Process{ID: "p2", Machine: "mx2.example.org", PID: 97, Version: "v0.2.0", Started: now.Add(-12 * time.Minute), Link: "standing by", Said: now}
 	counts := store.Counts{Sessions: map[session.State]int{session.Active: 118, session.Hibernated: 40}, Endpoints: 161}
 	for _, tt := range []struct {
 		name   string
@@ -80,6 +80,19 @@ endpoints  0
 
 machine          pid  version  up for  link
 mx2.example.org  97   v0.2.0   12m 0s  standing by
+`},
+		{"mx1 was killed, and nobody was there to see it", atRest{list: []store.Process{func(p store.Process) store.Process {
+			p.Said = now.Add(-75 * time.Minute)
+			return p
+		}(mx1)}}, "", `
+store      redis://db.example.org:6379
+link       nobody has it
+wakes      none pending
+sessions   0 active, 0 inactive, 0 delayed, 0 hibernated
+endpoints  0
+
+machine  pid   version  up for  link
+mx1      4711  v0.2.0   2d 2h   nothing heard for 1h 15m
 `},
 		{"nobody is there", atRest{counts: store.Counts{Pending: 2, OldestDue: now}}, "", `
 store      redis://db.example.org:6379

@@ -11,7 +11,7 @@ import (
 // openStore opens the store that a configuration, or a command line, names.
 func openStore(ctx context.Context, s *config.Store) (store.Store, error) {
 	if s.Redis != nil {
-		return nil, &config.Error{Key: "store.url", Cause: "this build of rouse keeps state in sqlite only", Hint: `write it like "sqlite:rouse.db"`}
+		return openRedis(ctx, s, storeUser{})
 	}
 	// A typed nil would be a store.
 	db, err := sqlite.Open(ctx, s.Path, sqlite.Options{Reasons: reasonsOf(s)})

@@ -27,6 +27,7 @@ type scene struct {
 	clients *lab.Clients
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
+	store   string   // what [store] says
 	web     string   // host:port of rouse's listener
 	program []string // how rouse is started: path and arguments before the command
 	env     []string
@@ -45,7 +46,7 @@ const (
 // newScene starts everything but rouse. The options of Prosody may leave out
 // Dir. Only a whole scene needs closing.
 func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (_ *scene, err error) {
-	s := &scene{dir: dir, program: program, env: env}
+	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -96,7 +97,7 @@ secret  = %q
 hosts   = [%q]
 
 [store]
-url = "sqlite:rouse.db"
+%s
 
 [[app]]
 name     = %q
@@ -120,7 +121,7 @@ listen = %q
 
 [log]
 level = "debug"
-`, jid, address, secret, host,
+`, jid, address, secret, host, s.store,
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
 		sceneAndroid, credentials, s.fcm.URL(), fcmCA, s.web)
 	return os.WriteFile(s.config(), []byte(text), 0o600)
@@ -128,8 +129,29 @@ level = "debug"
 
 func (s *scene) config() string { return filepath.Join(s.dir, "rouse.toml") }
 
+// second is another rouse on the same stage, with the same key: another machine,
+// but for the address of its listener. It is to be stopped before the stage goes.
+func (s *scene) second(dir string) (*scene, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	b := *s
+	b.dir, b.rouse, b.ended, b.log = dir, nil, nil, nil
+	return &b, b.configure()
+}
+
 // start starts rouse and waits until its link is up.
 func (s *scene) start(ctx context.Context) error {
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.await(ctx, "rouse's link to Prosody", s.linked)
+}
+
+func (s *scene) linked() bool { return s.gauge("rouse_component_connected") == "1" }
+
+// launch starts rouse.
+func (s *scene) launch() error {
 	if s.log == nil {
 		f, err := os.OpenFile(filepath.Join(s.dir, "rouse.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -147,7 +169,7 @@ func (s *scene) start(ctx context.Context) error {
 	}
 	s.rouse, s.ended = cmd, make(chan error, 1)
 	go func() { s.ended <- cmd.Wait() }()
-	return s.await(ctx, "rouse's link to Prosody", func() bool { return s.gauge("rouse_component_connected") == "1" })
+	return nil
 }
 
 // kill ends rouse as a crash would.

@@ -42,7 +42,7 @@ func statusCommand() command {
 				} else {
 					r.write(io.out)
 				}
-				if err == nil && len(r.Processes) == 0 {
+				if err == nil && !r.working() {
 					err = hint{"no rouse works on this store", "systemctl start rouse"}
 				}
 				return err

@@ -1,6 +1,7 @@
-// Package lab runs real XMPP software for tests, the demo and benchmarks: a
-// Prosody server with mod_rouse on ports and files of its own, and real
-// clients that can be told to fall asleep, freeze, vanish and come back.
+// Package lab runs real servers for tests, the demo and benchmarks: a Prosody
+// with mod_rouse on ports and files of its own, real XMPP clients that can be
+// told to fall asleep, freeze, vanish and come back, Redis alone, as a Cluster
+// or under Sentinels, and a proxy for the faults of a network.
 //
 // Nothing here touches a packaged service or its configuration: everything a
 // server reads or writes lies in a directory that the caller owns, every port

@@ -32,6 +32,7 @@ type Options struct {
 	LogLevel    string        // "debug"
 
 	HostLua   string // more lines for the virtual host's section
+	RouseLua  string // more lines for the section of the component Rouse
 	GlobalLua string // more lines for the global section
 }
 
@@ -95,8 +96,11 @@ func (p *Prosody) config() string {
 		set("rouse_component", lua(o.Rouse.JID))
 	}
 	b.WriteString(o.HostLua + "\n")
-	for _, c := range slices.Concat([]Component{o.Rouse}, o.Components) {
+	for i, c := range slices.Concat([]Component{o.Rouse}, o.Components) {
 		fmt.Fprintf(&b, "Component %s\ncomponent_secret = %s\n", lua(c.JID), lua(c.Secret))
+		if i == 0 {
+			b.WriteString(o.RouseLua + "\n")
+		}
 	}
 	if o.Rooms != "" {
 		fmt.Fprintf(&b, "Component %s \"muc\"\n", lua(o.Rooms))

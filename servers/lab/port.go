@@ -19,12 +19,20 @@ const (
 // FreePort gives a port of 127.0.0.1 that nobody listens on, for a program that
 // cannot be handed a listener. The port is taken until release is called.
 func FreePort() (port int, release func() error, err error) {
+	l, err := listen()
+	if err != nil {
+		return 0, nil, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close, nil
+}
+
+// listen listens on such a port.
+func listen() (net.Listener, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return port, l.Close, nil
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return l, nil
 		}
 	}
-	return 0, nil, errors.New("lab: no free port found on 127.0.0.1")
+	return nil, errors.New("lab: no free port found on 127.0.0.1")
 }

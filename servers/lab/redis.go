@@ -200,6 +200,9 @@ func (r *Redis) answers(ctx context.Context) error {
 	if pid := strconv.Itoa(r.running.cmd.Process.Pid); server["process_id"] != pid {
 		return fmt.Errorf("process %s answers, not %s", server["process_id"], pid)
 	}
+	if r.role == sentinel {
+		return r.hurry(ctx)
+	}
 	_, err = r.Do(ctx, "PING") // refused while it reads its files
 	return err
 }
@@ -254,6 +257,9 @@ func (r *Redis) Resume() error {
 	r.paused = false
 	return r.running.signal(syscall.SIGCONT)
 }
+
+// up says whether an answer may be expected.
+func (r *Redis) up() bool { return r.running != nil && !r.paused }
 
 // Close kills the server. The directory is the caller's.
 func (r *Redis) Close() error { return r.Kill() }

@@ -104,7 +104,7 @@ func (r *Redis) id(ctx context.Context) (string, error) {
 func (c *RedisCluster) Await(ctx context.Context) error {
 	return poll(ctx, 30*time.Second, nil, func(ctx context.Context) error {
 		for _, node := range c.nodes {
-			if node.running == nil {
+			if !node.up() {
 				continue
 			}
 			if err := c.settled(ctx, node); err != nil {
@@ -136,7 +136,7 @@ func (c *RedisCluster) settled(ctx context.Context, node *Redis) error {
 	}
 	table, _ := answer.(string)
 	for _, other := range c.nodes {
-		if other.running == nil {
+		if !other.up() {
 			continue
 		}
 		// id ip:port@bus flags master ping-sent pong-received epoch link-state slots
@@ -180,7 +180,7 @@ func (c *RedisCluster) CAFile() string { return c.nodes[0].CAFile() }
 func (c *RedisCluster) Owner(ctx context.Context, slot int) (*Redis, error) {
 	var last error
 	for _, node := range c.nodes {
-		if node.running == nil {
+		if !node.up() {
 			continue
 		}
 		answer, err := node.Do(ctx, "CLUSTER", "SLOTS")

@@ -30,7 +30,7 @@ type Store interface {
 type Config struct {
 	ID     string // of this process, new at each start
 	Store  Store
-	Self   func() store.Process // how this process is now; ID and Holds are filled in
+	Self   func() store.Process // how this process is now; ID, Holds and Said are filled in
 	Clock  func() time.Duration // see NewClock; what a lease is measured with
 	Now    func() time.Time     // for people to read
 	Logger *slog.Logger

@@ -27,7 +27,7 @@ func (m *Member) Live(ctx context.Context) error {
 // announce says how this process is, and gives those that are gone.
 func (m *Member) announce(ctx context.Context) (gone []store.Process) {
 	self := m.cfg.Self()
-	self.ID, self.Holds = m.cfg.ID, time.Time{}
+	self.ID, self.Holds, self.Said = m.cfg.ID, time.Time{}, m.cfg.Now()
 	m.mu.Lock()
 	if m.tenure != nil && m.Holds() {
 		self.Holds = m.tenure.since

@@ -74,6 +74,7 @@ func (m *Member) answered(sent time.Duration, l store.Lease, err error) time.Dur
 		}
 		if l.Holder != m.holder {
 			m.cfg.Logger.Info("standing by: another process has the link", "holder", l.Holder)
+			poke(m.again) // those who ask the store should know
 		}
 		m.holder = l.Holder
 		return min(beat, max(l.Left, beat/50)) // not later than it can be had
@@ -108,7 +109,7 @@ func (m *Member) begin(left time.Duration, fence uint64) {
 	m.tenure = t
 	m.cfg.Logger.Info("this process has the link from now on", "fence", fence)
 	poke(m.began)
-	poke(m.again) // the others' status should say so
+	poke(m.again)
 }
 
 // expire ends a tenure that ran out.

@@ -1,0 +1,25 @@
+-- Does once whatever the other scripts do, so that a right that is missing shows
+-- when the store is opened, and not in the middle of a decision.
+local k = KEYS[1]
+redis.call('DEL', k)
+redis.call('SET', k, 'ab', 'PX', 60000)
+redis.call('GET', k)
+redis.call('PEXPIRE', k, 60000)
+redis.call('DEL', k)
+redis.call('HSET', k, 'f', 1)
+redis.call('HGET', k, 'f')
+redis.call('HKEYS', k)
+redis.call('HGETALL', k)
+redis.call('HINCRBY', k, 'f', 1)
+redis.call('HDEL', k, 'f')
+redis.call('ZADD', k, 1, 'm')
+redis.call('ZRANGEBYSCORE', k, 0, 1)
+redis.call('ZREM', k, 'm')
+redis.call('RPUSH', k, 'a', 'b')
+redis.call('LTRIM', k, 0, 0)
+redis.call('LRANGE', k, 0, -1)
+redis.call('LINDEX', k, 0)
+redis.call('EXPIRE', k, 60)
+redis.call('LPOP', k)
+redis.call('TIME')
+return 1
