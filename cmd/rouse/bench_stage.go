@@ -121,9 +121,9 @@ func (s *benchStage) device(ctx context.Context, db *sqlite.Store, i int, accoun
 		return err
 	}
 	a := session.Account{
-		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: session.Hibernated, Epoch: benchEpoch, Counter: 1, Touched: now}},
+		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: session.Hibernated, Epoch: benchEpoch, Counter: 1}},
 		Endpoints: map[session.Address]session.Endpoint{
-			{Service: benchService, Node: s.nodes[i]}: {Owner: benchSID, Resource: "phone", Enabled: now, Touched: now},
+			{Service: benchService, Node: s.nodes[i]}: {Owner: benchSID, Resource: "phone", Enabled: now},
 		},
 	}
 	_, err = db.Commit(ctx, store.Commit{Key: benchUser(i) + "@" + benchHost, Account: a})

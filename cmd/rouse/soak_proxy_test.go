@@ -16,19 +16,19 @@ type wire struct {
 	mu    sync.Mutex
 	delay time.Duration
 	flow  chan struct{} // closed while bytes flow
-	pairs map[*pair]struct{}
+	pairs map[*joined]struct{}
 	dead  bool // refuses whoever comes
 }
 
-// pair is one connection: both ends, and that they are to go.
-type pair struct {
+// joined is one connection: both ends, and that they are to go.
+type joined struct {
 	ends [2]net.Conn
 	once sync.Once
 	gone chan struct{}
 }
 
 // cut resets both ends.
-func (p *pair) cut() {
+func (p *joined) cut() {
 	p.once.Do(func() {
 		close(p.gone)
 		for _, c := range p.ends {
@@ -51,7 +51,7 @@ func newWire(target string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{listener: l, target: target, flow: make(chan struct{}), pairs: map[*pair]struct{}{}}
+	w := &wire{listener: l, target: target, flow: make(chan struct{}), pairs: map[*joined]struct{}{}}
 	close(w.flow)
 	w.wg.Go(w.accept)
 	return w, nil
@@ -75,7 +75,7 @@ func (w *wire) carry(in net.Conn) {
 	dead := w.dead
 	w.mu.Unlock()
 	out, err := net.DialTimeout("tcp", w.target, 5*time.Second)
-	p := &pair{ends: [2]net.Conn{in, out}, gone: make(chan struct{})}
+	p := &joined{ends: [2]net.Conn{in, out}, gone: make(chan struct{})}
 	if err != nil || dead {
 		p.ends = [2]net.Conn{in, in}
 		if err == nil {
@@ -99,7 +99,7 @@ func (w *wire) carry(in net.Conn) {
 
 // pump carries one direction. The end of a stream travels as its bytes do: a
 // stalled wire holds it up as well.
-func (w *wire) pump(p *pair, from, to net.Conn) {
+func (w *wire) pump(p *joined, from, to net.Conn) {
 	queue := make(chan chunk, 64)
 	w.wg.Go(func() {
 		defer close(queue)
@@ -135,8 +135,8 @@ func (w *wire) pump(p *pair, from, to net.Conn) {
 	}
 }
 
-// pass waits until bytes flow and the time has come; false: the pair is cut.
-func (w *wire) pass(p *pair, at time.Time) bool {
+// pass waits until bytes flow and the time has come; false: the connection is cut.
+func (w *wire) pass(p *joined, at time.Time) bool {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
@@ -159,7 +159,7 @@ func (w *wire) pass(p *pair, at time.Time) bool {
 func (w *wire) cut(refuse bool) {
 	w.mu.Lock()
 	w.dead = refuse
-	var all []*pair
+	var all []*joined
 	for p := range w.pairs {
 		all = append(all, p)
 	}
