@@ -17,6 +17,7 @@ type Notification struct {
 	Target   session.Registration
 	Expires  time.Time // of no use after that
 	Collapse string    // equal for wakes that may replace each other; at most 64 bytes
+	Content  Content   // what there is for the app besides
 }
 
 // Provider sends wakes for one app.

@@ -15,8 +15,9 @@ import (
 
 func benchCommand() command {
 	return command{
-		name: "bench", args: "wake [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
-		more: "Each wake comes in as a stanza on a real socket, is made durable, answered, sent to a stand-in for APNs and settled.\n" +
+		name: "bench", args: "wake|fleet [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
+		more: "wake: each wake comes in as a stanza on a real socket, is made durable, answered, sent to a stand-in for APNs and settled.\n" +
+			"fleet: users fall asleep, get a message and come back, at random; what an event costs, by how many users there are.\n" +
 			"The XMPP server and APNs are played by this process; what is measured runs in a process of its own.\n" +
 			"docs/performance.md says what the figures mean.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
@@ -28,25 +29,34 @@ func benchCommand() command {
 			fs.BoolVar(&b.events, "events", false, "stanzas for hibernated sessions in a server module's batches, not publishes")
 			fs.BoolVar(&b.json, "json", false, "one JSON object for each path")
 			fs.StringVar(&b.profile, "profile", "", "write CPU and allocation profiles of the last runs into `DIR`")
+			users := fs.String("users", "1000,10000,100000", "fleet: so many users, `N,N,…`")
 			return func(io stdio, args []string) error {
 				if len(args) > 0 && args[0] == measuredArg {
 					return measured(io, args[1:])
 				}
-				if len(args) == 0 || args[0] != "wake" {
-					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake"}
+				if len(args) == 0 || args[0] != "wake" && args[0] != "fleet" {
+					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, or rouse bench fleet"}
 				}
+				what := "bench " + args[0]
 				if err := fs.Parse(args[1:]); err != nil {
-					return usage{text: "bench wake: " + err.Error(), hint: "rouse help bench"}
+					return usage{text: what + ": " + err.Error(), hint: "rouse help bench"}
 				}
-				if err := noArgs("bench wake", fs.Args()); err != nil {
+				if err := noArgs(what, fs.Args()); err != nil {
 					return err
 				}
-				if err := b.choose(*path); err != nil {
+				if err := b.choose(what, *path); err != nil {
 					return err
 				}
 				ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
-				return b.wake(ctx, io)
+				if args[0] == "wake" {
+					return b.wake(ctx, io)
+				}
+				crowd := fleetBench{bench: b}
+				if err := crowd.users(*users); err != nil {
+					return err
+				}
+				return crowd.run(ctx, io)
 			}
 		},
 	}
@@ -76,21 +86,21 @@ const (
 	runTime     = 10 * time.Minute // for one run; something hangs when it takes longer
 )
 
-func (b *bench) choose(path string) error {
+func (b *bench) choose(what, path string) error {
 	switch path {
 	case "both":
 		b.paths = []string{pathRouse, pathStock}
 	case pathRouse, pathStock:
 		b.paths = []string{path}
 	default:
-		return usage{text: fmt.Sprintf("bench wake: unknown path %q", path), hint: "both, rouse or stock"}
+		return usage{text: fmt.Sprintf("%s: unknown path %q", what, path), hint: "both, rouse or stock"}
 	}
 	for _, f := range []struct {
 		name       string
 		value, max int
 	}{{"n", b.n, maxWakes}, {"inflight", b.inflight, maxInflight}, {"repeats", b.repeats, maxRepeats}} {
 		if f.value < 1 || f.value > f.max {
-			return usage{text: fmt.Sprintf("bench wake: --%s is %d", f.name, f.value), hint: fmt.Sprintf("from 1 to %d", f.max)}
+			return usage{text: fmt.Sprintf("%s: --%s is %d", what, f.name, f.value), hint: fmt.Sprintf("from 1 to %d", f.max)}
 		}
 	}
 	return nil
@@ -141,23 +151,36 @@ func (b *bench) wake(ctx context.Context, io stdio) (err error) {
 }
 
 // once is one run of one path, on a store of its own.
-func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Writer) (_ figures, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, runTime, fmt.Errorf("not through within %v", runTime))
-	defer cancel()
-	ctx, abort := context.WithCancelCause(ctx)
-	defer abort(nil)
+func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Writer) (figures, error) {
 	load, err := newLoad(s, b)
 	if err != nil {
 		return figures{}, err
 	}
-	defer load.close()
-	file, err := s.prepare(path, load.address())
+	s.apns.Forget()
+	s.apns.Answer(load.pushed)
+	before, after, took, err := b.measure(ctx, s, load, path, log, s.warm, s.total)
+	if err == nil {
+		err = load.sane()
+	}
 	if err != nil {
 		return figures{}, err
 	}
+	return b.figures(before, after, took, load.latencies(s.warm)), nil
+}
+
+// measure has one process work a load off, and tells what it had used up when the
+// first part was through and when all of it was.
+func (b *bench) measure(ctx context.Context, s *benchStage, load *load, path string, log io.Writer, warm, total int) (before, after tally, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, runTime, fmt.Errorf("not through within %v", runTime))
+	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	defer load.close()
+	file, err := s.prepare(path, load.address())
+	if err != nil {
+		return before, after, 0, err
+	}
 	defer os.RemoveAll(filepath.Dir(file))
-	s.apns.Forget()
-	s.apns.Answer(load.pushed)
 
 	profile := ""
 	if b.profile != "" {
@@ -165,7 +188,7 @@ func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Wri
 	}
 	p, err := startMeasured(ctx, abort, b.again, log, path, file, profile)
 	if err != nil {
-		return figures{}, err
+		return before, after, 0, err
 	}
 	defer func() {
 		if died := p.end(); died != nil && err != nil {
@@ -174,28 +197,20 @@ func (b *bench) once(ctx context.Context, s *benchStage, path string, log io.Wri
 			err = died
 		}
 	}()
-	if err := load.accept(ctx); err != nil {
-		return figures{}, err
+	if err = load.accept(ctx); err != nil {
+		return before, after, 0, err
 	}
-	if _, err := load.drive(ctx, 0, s.warm); err != nil {
-		return figures{}, err
+	if _, err = load.drive(ctx, 0, warm); err != nil {
+		return before, after, 0, err
 	}
-	before, err := p.mark()
-	if err != nil {
-		return figures{}, err
+	if before, err = p.mark(); err != nil {
+		return before, after, 0, err
 	}
-	took, err := load.drive(ctx, s.warm, s.total)
-	if err != nil {
-		return figures{}, err
+	if took, err = load.drive(ctx, warm, total); err != nil {
+		return before, after, 0, err
 	}
-	after, err := p.mark()
-	if err != nil {
-		return figures{}, err
-	}
-	if err := load.sane(); err != nil {
-		return figures{}, err
-	}
-	return b.figures(before, after, took, load.latencies(s.warm)), nil
+	after, err = p.mark()
+	return before, after, took, err
 }
 
 // wholeStanzas gives a number of wakes that fills whole stanzas.

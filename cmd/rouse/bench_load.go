@@ -30,6 +30,7 @@ type load struct {
 
 	stanza func(dst []byte, first int) []byte // the IQ that brings wakes from this one on, id "w" and its number
 	per    int                                // wakes in one stanza
+	expect int32                              // things that a stanza has to lead to
 	wakes  []wakeSeen
 	left   []atomic.Int32 // by stanza: the answer and the pushes that are to come
 	window chan struct{}  // holds one for each stanza under way
@@ -43,13 +44,22 @@ type wakeSeen struct {
 	again  atomic.Int64 // pushes beyond the first
 }
 
-func newLoad(s *benchStage, b *bench) (*load, error) {
-	l := &load{start: time.Now(), per: 1, reading: make(chan struct{}), failed: make(chan error, 1), wakes: make([]wakeSeen, s.total)}
-	l.stanza, l.window = s.publish, make(chan struct{}, b.inflight)
+func newLoad(s *benchStage, b *bench) (l *load, err error) {
 	if b.events {
-		l.per, l.stanza, l.window = perBatch, s.batch, make(chan struct{}, wholeStanzas(b.inflight, perBatch)/perBatch)
+		l, err = newLoadOf(s.total, perBatch, 1+perBatch, wholeStanzas(b.inflight, perBatch)/perBatch)
+		l.stanza = s.batch
+	} else {
+		l, err = newLoadOf(s.total, 1, 2, b.inflight)
+		l.stanza = s.publish
 	}
-	l.left = make([]atomic.Int32, s.total/l.per)
+	return l, err
+}
+
+// newLoadOf is for so many wakes or events, with so many in each stanza, of which
+// a window is under way, each until what is expected of it has come.
+func newLoadOf(total, per int, expect int32, window int) (*load, error) {
+	l := &load{start: time.Now(), per: per, expect: expect, window: make(chan struct{}, window), reading: make(chan struct{}),
+		failed: make(chan error, 1), wakes: make([]wakeSeen, total), left: make([]atomic.Int32, total/per)}
 	var err error
 	l.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	return l, err
@@ -202,7 +212,7 @@ func (l *load) drive(ctx context.Context, from, to int) (time.Duration, error) {
 			return 0, err
 		}
 		n := i / l.per
-		l.left[n].Store(int32(1 + l.per))
+		l.left[n].Store(l.expect)
 		buf = l.stanza(buf[:0], i)
 		now := int64(time.Since(l.start))
 		for j := range l.per {

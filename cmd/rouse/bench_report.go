@@ -72,6 +72,10 @@ func spreadOf(runs []figures, figure int) spread {
 	for _, r := range runs {
 		all = append(all, r[figure])
 	}
+	return spreadOver(all)
+}
+
+func spreadOver(all []float64) spread {
 	slices.Sort(all)
 	mid := len(all) / 2
 	s := spread{Median: all[mid], Min: all[0], Max: all[len(all)-1]}

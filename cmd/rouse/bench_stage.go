@@ -37,7 +37,8 @@ type benchStage struct {
 	apns        *pushtest.APNs
 	nodes       []string
 	secrets     []string
-	warm, total int // wakes before those that count, and in all
+	warm, total int              // wakes before those that count, and in all
+	awake       func(i int) bool // whose session is active; nil: nobody's
 }
 
 func newBenchStage(ctx context.Context, dir string, b *bench) (*benchStage, error) {
@@ -46,12 +47,16 @@ func newBenchStage(ctx context.Context, dir string, b *bench) (*benchStage, erro
 		per = perBatch
 	}
 	warm := wholeStanzas(min(max(b.n/10, b.inflight), 2000), per)
-	s := &benchStage{dir: dir, warm: warm, total: warm + wholeStanzas(b.n, per)}
+	return (&benchStage{dir: dir, warm: warm, total: warm + wholeStanzas(b.n, per)}).set(ctx, b.events)
+}
+
+// set makes what is on the stage: the devices, and their accounts where asked for.
+func (s *benchStage) set(ctx context.Context, accounts bool) (*benchStage, error) {
 	var err error
 	if s.apns, err = pushtest.NewAPNs(pushtest.APNsOptions{}); err != nil {
 		return nil, err
 	}
-	if err := s.fill(ctx, b.events); err != nil {
+	if err := s.fill(ctx, accounts); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -120,8 +125,12 @@ func (s *benchStage) device(ctx context.Context, db *sqlite.Store, i int, accoun
 	if err != nil || !account {
 		return err
 	}
+	state := session.Hibernated
+	if s.awake != nil && s.awake(i) {
+		state = session.Active
+	}
 	a := session.Account{
-		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: session.Hibernated, Epoch: benchEpoch, Counter: 1}},
+		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: state, Epoch: benchEpoch, Counter: 1}},
 		Endpoints: map[session.Address]session.Endpoint{
 			{Service: benchService, Node: s.nodes[i]}: {Owner: benchSID, Resource: "phone", Enabled: now},
 		},

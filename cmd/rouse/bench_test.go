@@ -28,7 +28,7 @@ func TestBenchWake(t *testing.T) {
 	}{{"publishes", false, 100}, {"events", true, 100}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := bench{n: 100, inflight: 16, repeats: 1, events: c.events, json: true, profile: t.TempDir(), again: againInTest}
-			if err := b.choose("both"); err != nil {
+			if err := b.choose("bench wake", "both"); err != nil {
 				t.Fatal(err)
 			}
 			var out, errs bytes.Buffer

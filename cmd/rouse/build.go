@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -49,6 +50,9 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		return nil, err
 	}
 	a.store = db
+	if err := finished(ctx, db); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Store.Name, err)
+	}
 	if cfg.Store.Redis == nil { // whoever claimed from a file is dead; on Redis others may be sending
 		if err := db.EndLeases(ctx, ""); err != nil {
 			return nil, err

@@ -24,6 +24,9 @@ func checkHosts(ctx context.Context, cfg *config.Config, link events.Requester) 
 			continue
 		}
 		found = append(found, judge(host, about, time.Now())...)
+		if cfg.Store.Redis != nil {
+			found = append(found, judgeTakeover(host, about, cfg.Component.JID)...)
+		}
 	}
 	return found
 }
@@ -111,6 +114,18 @@ func judgeTimes(place string, a events.About) []finding {
 		warn(fmt.Sprintf("a client may owe an acknowledgement for %v before its device is woken", delay), "messages to a phone whose connection is dead are late by as much", "set "+names.ackDelay+" = 30")
 	}
 	return found
+}
+
+// judgeTakeover says whether another process can have the link at once when the one
+// that has it stands still: its connection looks alive to the server.
+func judgeTakeover(host string, a events.About, component string) []finding {
+	if a.Settings["conflict"] != "kick_new" {
+		return nil
+	}
+	return []finding{{Place: "host " + host, OK: true, Warn: true,
+		Text: "the server refuses a second connection of " + component,
+		Why:  "a rouse that is stopped, or whose machine is cut off, keeps the others on this store from the link",
+		Fix:  fmt.Sprintf("component_conflict_resolve = \"kick_old\" below Component %q in prosody.cfg.lua, and a restart", component)}}
 }
 
 // serverNames are the words that a server has for the same things.

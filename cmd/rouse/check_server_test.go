@@ -13,6 +13,21 @@ import (
 	"rouse/servers/lab"
 )
 
+// Only several processes have anything to take over.
+func TestJudgeTakeover(t *testing.T) {
+	for conflict, want := range map[string]int{"kick_new": 1, "kick_old": 0, "": 0} {
+		found := judgeTakeover("example.org", events.About{Settings: map[string]string{"conflict": conflict}}, "push.example.org")
+		if len(found) != want {
+			t.Fatalf("%q: %+v", conflict, found)
+		}
+		for _, f := range found {
+			if !f.OK || !f.Warn || !strings.Contains(f.Fix, `"kick_old" below Component "push.example.org"`) {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+}
+
 // Each case changes one thing about servers where all is well.
 func TestJudge(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"rouse/config"
 	"rouse/store"
 	"rouse/store/sqlite"
+	"rouse/store/transfer"
 )
 
 // openStore opens the store that a configuration, or a command line, names.
@@ -27,4 +29,13 @@ func reasonsOf(s *config.Store) int {
 		return -1
 	}
 	return s.Record
+}
+
+// finished refuses a store that is half of another one.
+func finished(ctx context.Context, s store.Store) error {
+	of, err := transfer.Unfinished(ctx, s)
+	if err != nil || of == "" {
+		return err
+	}
+	return hintedError{fmt.Errorf("this is an unfinished copy of %s", of), "finish it first: rouse store copy " + of + " TO"}
 }

@@ -34,10 +34,15 @@ import (
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
 //	mute                          the same with a server that takes the handshake and says nothing more
+//	redis FILE...                 starts a Redis, and writes it into files of configuration as their store
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
 //	secretshown FILE              wants stdout to have what is in a file
 //	format N                      writes N as format version into rouse.db
+//	fill STORE N                  puts N accounts with devices, wakes and decisions into a store
+//	alike STORE STORE             wants both to hold the same
+//	damage FILE STATEMENT         runs a statement of SQL in a file
+//	cut SIGNAL FILE MORE ARG...   runs rouse, and ends it when there are MORE registrations in FILE
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
@@ -57,8 +62,13 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
 			"edit":        edit,
+			"redis":       startRedis,
 			"takestore":   takeStore,
 			"format":      format,
+			"fill":        fill,
+			"alike":       alike,
+			"cut":         cut,
+			"damage":      damageFile,
 			"private":     private,
 			"secretshown": secretShown,
 			"standins":    onStage(0, 1, (*stage).standins),

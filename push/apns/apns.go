@@ -10,14 +10,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/sideshow/apns2"
-	"github.com/sideshow/apns2/certificate"
 
 	"rouse/push"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/session"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	Key         *Key            // shared by all apps of that key; or
 	Certificate tls.Certificate // see ReadCertificate
 	VoIP        bool            // calls are VoIP pushes: the app must report each to CallKit
+	Proxy       *url.URL        // see h2.Config
+	Profile     profile.Profile // what the app parses
 	Endpoint    string          // another base URL; empty: Apple's
 	Roots       *x509.CertPool  // whom to trust; nil: the system's
 }
@@ -48,17 +51,20 @@ func New(opts Options) (*Provider, error) {
 	if opts.Topic == "" {
 		return nil, errors.New("topic is missing: the bundle id of the app")
 	}
-	cfg := h2.Config{Roots: opts.Roots}
+	cfg := h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}
 	p.client = &apns2.Client{Host: strings.TrimSuffix(opts.Endpoint, "/")}
 	switch {
 	case opts.Key != nil && len(opts.Certificate.Certificate) > 0:
 		return nil, errors.New("there are both a signing key and a certificate; one of them must go")
 	case opts.Key != nil:
-		p.client.Token = opts.Key.token
+		// apns2 would sign by itself, another token after every start.
 	case len(opts.Certificate.Certificate) > 0:
 		leaf, err := x509.ParseCertificate(opts.Certificate.Certificate[0])
 		if err != nil {
 			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		if err := suits(leaf, opts); err != nil {
+			return nil, err
 		}
 		p.expires = leaf.NotAfter
 		cfg.Certificates = []tls.Certificate{opts.Certificate}
@@ -75,20 +81,27 @@ func New(opts Options) (*Provider, error) {
 		}
 	}
 	p.transport = h2.New(cfg)
-	p.client.HTTPClient = &http.Client{Transport: p.transport} // its deadline is that of the context
+	p.client.HTTPClient = &http.Client{Transport: bearing{p.transport, opts.Key}} // its deadline is that of the context
 	return p, nil
 }
 
-// ReadCertificate reads a push certificate with its key, PEM or PKCS#12.
-func ReadCertificate(content []byte, password string) (tls.Certificate, error) {
-	if strings.Contains(string(content), "-----BEGIN") {
-		return certificate.FromPemBytes(content, password)
+// bearing puts the provider token on requests, where there is a key for one.
+type bearing struct {
+	*h2.Transport
+	key *Key
+}
+
+func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.key == nil {
+		return b.Transport.RoundTrip(r)
 	}
-	c, err := certificate.FromP12Bytes(content, password)
+	bearer, err := b.key.bearer()
 	if err != nil {
-		return c, fmt.Errorf("%w (PKCS#12 must be in the old format: openssl pkcs12 -export -legacy)", err)
+		return nil, err
 	}
-	return c, nil
+	r = r.Clone(r.Context())
+	r.Header.Set("authorization", "bearer "+bearer)
+	return b.Transport.RoundTrip(r)
 }
 
 // Close ends the connection, and pushes under way with it.
@@ -97,31 +110,53 @@ func (p *Provider) Close() error {
 	return nil
 }
 
-// Send makes one try. Only a provider token that expired on the way is replaced
-// and the push repeated, once: Apple did not look at the rest of the first.
+// Send makes one try. Only where Apple found the provider token too old, and there
+// is a newer one by now, the push is repeated, once.
 func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	now := time.Now()
-	out, err := p.build(n, now)
-	if err == nil && len(out.Payload.([]byte)) > limit(out) {
-		err = fmt.Errorf("a payload of %d bytes is more than Apple takes", len(out.Payload.([]byte)))
-	}
-	if err == nil && !plain(n.Target.Token) {
-		return push.Result{Outcome: push.TokenGone, Doubtful: true, Reason: "not an APNs token", Remedy: reasons["BadDeviceToken"].remedy}
-	}
+	content, err := p.opts.Profile.Apple(n, p.opts.VoIP)
 	if err != nil {
 		return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
+	}
+	if !plain(n.Target.Token) {
+		return push.Result{Outcome: push.TokenGone, Doubtful: true, Reason: "not an APNs token", Remedy: reasons["BadDeviceToken"].remedy}
 	}
 	if !p.expires.IsZero() && now.After(p.expires) {
 		return push.Result{Outcome: push.BadCredentials, Reason: "certificate expired",
 			Err: fmt.Errorf("the certificate ended on %s", p.expires.Format(time.DateOnly)), Remedy: "get a new certificate_file from Apple"}
 	}
-	var bearer string
-	if p.opts.Key != nil {
-		bearer = p.opts.Key.bearer()
+	if content.Token != n.Target.Token {
+		if r := p.second(ctx, n, content, now); r.Outcome != push.TokenGone {
+			return r
+		}
+		// The end of a second token says nothing of the device: it is shown the call.
+		n.Content.CallToken = ""
+		if content, err = p.opts.Profile.Apple(n, false); err != nil {
+			return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
+		}
 	}
+	return p.push(ctx, p.build(n, content, now))
+}
+
+// second pushes a call to the device's second token.
+func (p *Provider) second(ctx context.Context, n push.Notification, content profile.ApplePush, now time.Time) push.Result {
+	if !plain(content.Token) {
+		return push.Result{Outcome: push.TokenGone}
+	}
+	return p.push(ctx, p.build(n, content, now))
+}
+
+// push makes one try with one payload.
+func (p *Provider) push(ctx context.Context, out *apns2.Notification) push.Result {
+	if p.opts.Key == nil {
+		return p.try(ctx, out)
+	}
+	before, _ := p.opts.Key.bearer() // without one the request says why
 	r := p.try(ctx, out)
-	if strings.HasSuffix(r.Reason, " ExpiredProviderToken") && bearer != "" && p.opts.Key.renew(bearer) {
-		r = p.try(ctx, out)
+	if strings.HasSuffix(r.Reason, " ExpiredProviderToken") {
+		if now, err := p.opts.Key.bearer(); err == nil && now != before {
+			return p.try(ctx, out)
+		}
 	}
 	return r
 }
@@ -160,10 +195,13 @@ func (p *Provider) unreached(err error, token string) push.Result {
 	r := push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: push.Scrub(err, token)}
 	var op *net.OpError
 	var untrusted x509.UnknownAuthorityError
+	var proxy *h2.ProxyError
 	switch {
 	case !p.expires.IsZero() && errors.As(err, &op) && op.Op == "remote error":
 		// TLS itself refused our certificate (RFC 8446 §6.2).
 		r.Outcome, r.Reason, r.Remedy = push.BadCredentials, "certificate refused", reasons["BadCertificate"].remedy
+	case errors.As(err, &proxy):
+		r.Reason, r.Remedy = "no way through the proxy", proxy.Remedy()
 	case errors.As(err, &untrusted):
 		r.Reason, r.Remedy = "not trusted", "look at endpoint and ca_file: the server's certificate is of an unknown authority"
 	case errors.Is(err, context.DeadlineExceeded):

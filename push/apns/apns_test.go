@@ -17,6 +17,7 @@ import (
 
 	"rouse/push"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/push/pushtest"
 	"rouse/session"
 )
@@ -37,7 +38,7 @@ func standIn(t *testing.T, opts pushtest.APNsOptions) *pushtest.APNs {
 
 func options(t *testing.T, a *pushtest.APNs) Options {
 	t.Helper()
-	key, err := NewKey(a.Key(), a.KeyID(), a.TeamID())
+	key, err := NewKey(a.Key(), a.KeyID(), a.TeamID(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +308,11 @@ func TestPayloadLimit(t *testing.T) {
 	p := open(t, options(t, a))
 	n := wake(session.Message)
 	n.Target.Device = ""
-	empty, err := p.build(n, time.Now())
+	empty, err := (profile.Profile{}).Apple(n, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	room := maxPayload - len(empty.Payload.([]byte))
+	room := profile.AppleLimit - len(empty.Payload)
 	n.Target.Device = strings.Repeat("x", room)
 	if r := send(t, p, n); r.Outcome != push.Delivered {
 		t.Errorf("at the limit: %+v", r)

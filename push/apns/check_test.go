@@ -3,11 +3,8 @@ package apns
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"rouse/push"
 	"rouse/push/pushtest"
-	"rouse/session"
 )
 
 func TestCheck(t *testing.T) {
@@ -15,7 +12,7 @@ func TestCheck(t *testing.T) {
 	good := options(t, a)
 	key := func(p8 []byte, id, team string) Options {
 		o := good
-		k, err := NewKey(p8, id, team)
+		k, err := NewKey(p8, id, team, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,49 +42,5 @@ func TestCheck(t *testing.T) {
 	a.Close()
 	if err := open(t, good).Check(t.Context()); err == nil {
 		t.Error("nobody is there, and the check is content")
-	}
-}
-
-func TestCertificate(t *testing.T) {
-	a := standIn(t, pushtest.APNsOptions{})
-	text, err := a.Certificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := options(t, a)
-	opts.Key = nil
-	if opts.Certificate, err = ReadCertificate(text, ""); err != nil {
-		t.Fatal(err)
-	}
-	p := open(t, opts)
-	if r := send(t, p, wake(session.Message)); r.Outcome != push.Delivered {
-		t.Errorf("%+v", r)
-	}
-	p.expires = time.Now().Add(-time.Minute)
-	if r := send(t, p, wake(session.Message)); r.Outcome != push.BadCredentials || r.Reason != "certificate expired" {
-		t.Errorf("%+v", r)
-	}
-
-	foreign, err := standIn(t, pushtest.APNsOptions{}).Certificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opts.Certificate, err = ReadCertificate(foreign, ""); err != nil {
-		t.Fatal(err)
-	}
-	// TLS 1.3 refuses a client's certificate only after the handshake, so now and
-	// then the end of the connection overtakes the reason for it.
-	p = open(t, opts)
-	for try := 0; ; try++ {
-		r := send(t, p, wake(session.Message))
-		if r.Outcome == push.BadCredentials {
-			break
-		}
-		if r.Outcome != push.Unavailable || try == 100 {
-			t.Fatalf("a certificate of an unknown authority: %+v", r)
-		}
-	}
-	if _, err := ReadCertificate([]byte("nothing"), ""); err == nil {
-		t.Error("nothing is a certificate")
 	}
 }

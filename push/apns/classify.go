@@ -42,7 +42,7 @@ var reasons = map[string]answer{
 	// 403
 	"BadCertificate":             {outcome: push.BadCredentials, remedy: "look at certificate_file: Apple does not know it"},
 	"BadCertificateEnvironment":  {outcome: push.BadCredentials, remedy: "look at environment: the certificate is for the other one"},
-	"ExpiredProviderToken":       {outcome: push.BadCredentials, remedy: "look at this machine's clock: a provider token that was signed just now is too old for Apple"},
+	"ExpiredProviderToken":       {outcome: push.BadCredentials, remedy: "look at this machine's clock: a provider token that is young by it is too old for Apple"},
 	"InvalidProviderToken":       {outcome: push.BadCredentials, remedy: anyKey},
 	"MissingProviderToken":       {outcome: push.BadCredentials, remedy: "set key_file with key_id and team_id, or certificate_file"},
 	"UnrelatedKeyIdInToken":      {outcome: push.BadCredentials, remedy: "look at key_id and topic: the key is restricted to other topics"},
@@ -63,7 +63,7 @@ var reasons = map[string]answer{
 	// 429
 	"TooManyRequests": {outcome: push.RateLimited},
 	"TooManyProviderTokenUpdates": {outcome: push.Unavailable,
-		remedy: "the key is used by other programs too, or rouse was restarted often; give rouse a key of its own"},
+		remedy: "the key is used by another program too; give rouse a key of its own"},
 
 	// 500, 503
 	"InternalServerError": {outcome: push.Unavailable},

@@ -2,67 +2,119 @@ package apns
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"sync"
 	"time"
 
 	"github.com/sideshow/apns2/token"
 )
 
-// mintEvery is how often Apple takes a new provider token; more often is
-// answered with 429 TooManyProviderTokenUpdates.
-const mintEvery = 20 * time.Minute
+// Apple takes a provider token that is younger than an hour, and a new one of the
+// same key no sooner than every 20 minutes: otherwise it answers 429
+// TooManyProviderTokenUpdates. So a token is signed for a step of the clock that
+// is between the two, a little back from now for clocks that are ahead.
+const (
+	step = 40 * time.Minute
+	back = 2 * time.Minute
+)
 
-// Key is a signing key (.p8) and the provider token that it signed last. All
-// apps that use one key must share one Key: each token of its own would count
-// against the limit. apns2 signs anew after 50 minutes; Apple refuses a token
-// after 60.
+// Key is a signing key (.p8) and the provider token that is in use.
+//
+// The token follows from the key and the clock alone: its time of issue is that
+// of the step, and the signature is the deterministic one of RFC 6979. Whoever
+// has the key makes the same token, after a restart and on another machine, so
+// nothing has to be kept, and Apple never sees more than one of a key in a step.
 type Key struct {
-	text  []byte
-	token *token.Token
+	text        []byte
+	private     *ecdsa.PrivateKey
+	keyID, team string
+	now         func() time.Time
+
+	mu     sync.Mutex
+	issued time.Time
+	token  string
 }
 
-// NewKey reads a .p8 file's content and proves that it signs.
-func NewKey(p8 []byte, keyID, teamID string) (*Key, error) {
+// NewKey reads a .p8 file's content and proves that it signs. A nil clock is the
+// system's.
+func NewKey(p8 []byte, keyID, teamID string, now func() time.Time) (*Key, error) {
 	private, err := token.AuthKeyFromBytes(p8)
 	if err != nil {
 		return nil, fmt.Errorf("not a signing key as Apple hands it out (.p8): %w", err)
 	}
+	if private.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("not a signing key as Apple hands it out (.p8): it is of the curve %s, not P-256", private.Params().Name)
+	}
 	if keyID == "" || teamID == "" {
 		return nil, errors.New("a signing key needs key_id and team_id")
 	}
-	k := &Key{text: bytes.Clone(p8), token: &token.Token{AuthKey: private, KeyID: keyID, TeamID: teamID}}
-	// apns2 ignores that signing fails, so it is tried here.
-	if _, err := k.token.Generate(); err != nil {
+	if now == nil {
+		now = time.Now
+	}
+	k := &Key{text: bytes.Clone(p8), private: private, keyID: keyID, team: teamID, now: now}
+	if _, err := k.sign(k.step()); err != nil {
 		return nil, fmt.Errorf("the key cannot sign: %w", err)
 	}
 	return k, nil
 }
 
+func (k *Key) step() time.Time { return k.now().Add(-back).Truncate(step) }
+
 // bearer is the provider token that is in use.
-func (k *Key) bearer() string {
-	return k.token.GenerateIfExpired()
+func (k *Key) bearer() (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	issued := k.step()
+	if k.token != "" && k.issued.Equal(issued) {
+		return k.token, nil
+	}
+	signed, err := k.sign(issued)
+	if err == nil {
+		k.token, k.issued = signed, issued
+	}
+	return signed, err
 }
 
-// renew replaces a token that Apple called expired, unless that happened
-// meanwhile. It reports false when the token is too young for that: then it is
-// not the token that is wrong but a clock.
-func (k *Key) renew(refused string) bool {
-	k.token.Lock()
-	defer k.token.Unlock()
-	if k.token.Bearer != refused {
-		return true
+// sign makes a token as of RFC 7519, ES256 (RFC 7518 §3.4), the same for the same
+// time.
+func (k *Key) sign(issued time.Time) (string, error) {
+	header, err := json.Marshal(map[string]string{"alg": "ES256", "kid": k.keyID})
+	if err != nil {
+		return "", err
 	}
-	if time.Since(time.Unix(k.token.IssuedAt, 0)) < mintEvery {
-		return false
+	claims, err := json.Marshal(map[string]any{"iss": k.team, "iat": issued.Unix()})
+	if err != nil {
+		return "", err
 	}
-	_, err := k.token.Generate()
-	return err == nil
+	text := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(claims)
+	sum := sha256.Sum256([]byte(text))
+	der, err := k.private.Sign(nil, sum[:], crypto.SHA256) // no randomness: RFC 6979
+	if err != nil {
+		return "", err
+	}
+	var signature struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &signature); err != nil {
+		return "", err
+	}
+	raw := make([]byte, 64)
+	signature.R.FillBytes(raw[:32])
+	signature.S.FillBytes(raw[32:])
+	return text + "." + base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
 // Keys keeps one Key per team and key id. The zero Keys is ready.
 type Keys struct {
+	Now func() time.Time // nil: the system's
+
 	mu   sync.Mutex
 	keys map[[2]string]*Key
 }
@@ -78,7 +130,7 @@ func (ks *Keys) Get(p8 []byte, keyID, teamID string) (*Key, error) {
 		}
 		return k, nil
 	}
-	k, err := NewKey(p8, keyID, teamID)
+	k, err := NewKey(p8, keyID, teamID, ks.Now)
 	if err != nil {
 		return nil, err
 	}

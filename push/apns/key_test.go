@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,58 +16,107 @@ import (
 	"rouse/session"
 )
 
-func TestExpiredProviderTokenIsReplacedOnce(t *testing.T) {
-	a := standIn(t, pushtest.APNsOptions{TokenInterval: 20 * time.Minute})
+// clock is a time that tests move; the zero hour of a step.
+type clock struct{ at atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.at.Store(time.Unix(1_800_000_000, 0).Truncate(step).Add(back).UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time       { return time.Unix(0, c.at.Load()) }
+func (c *clock) pass(d time.Duration) { c.at.Add(int64(d)) }
+
+// keyed is a provider with a key of its own, as it is after a start.
+func keyed(t *testing.T, a *pushtest.APNs, now func() time.Time) *Provider {
+	t.Helper()
 	opts := options(t, a)
-	p := open(t, opts)
-	if r := send(t, p, wake(session.Message)); r.Outcome != push.Delivered {
-		t.Fatalf("%+v", r)
+	var err error
+	if opts.Key, err = NewKey(a.Key(), a.KeyID(), a.TeamID(), now); err != nil {
+		t.Fatal(err)
 	}
-	first := a.Received()[0].Bearer
+	return open(t, opts)
+}
 
-	// Young: a second token would be refused, so the clock must be wrong.
-	a.Forget()
-	a.Queue(pushtest.Reply{Status: 403, Reason: "ExpiredProviderToken"})
-	r := send(t, p, wake(session.Message))
-	if r.Outcome != push.BadCredentials || !strings.Contains(r.Remedy, "clock") || len(a.Received()) != 1 {
-		t.Errorf("young token: %+v after %d requests", r, len(a.Received()))
+// Rouse is started every 17 minutes for a day, as two processes with one key,
+// and Apple, which believes a token for an hour and takes another one no sooner
+// than after twenty minutes, never complains.
+func TestRestartsMakeNoNewToken(t *testing.T) {
+	c := newClock()
+	a := standIn(t, pushtest.APNsOptions{TokenInterval: 20 * time.Minute, Now: c.now})
+	begun := c.now()
+	for c.now().Sub(begun) < 24*time.Hour {
+		for range 2 {
+			n := wake(session.Message)
+			n.Expires = c.now().Add(time.Hour)
+			if r := send(t, keyed(t, a, c.now), n); r.Outcome != push.Delivered {
+				t.Fatalf("%v after the first start: %+v", c.now().Sub(begun), r)
+			}
+		}
+		c.pass(17 * time.Minute)
 	}
-	if b := opts.Key.bearer(); b != first {
-		t.Error("a young token was replaced")
+	tokens := make(map[string]bool)
+	for _, r := range a.Received() {
+		tokens[r.Bearer] = true
 	}
-
-	// Old enough: a new one, and the push again.
-	b := standIn(t, pushtest.APNsOptions{})
-	opts = options(t, b)
-	p = open(t, opts)
-	opts.Key.token.Lock()
-	opts.Key.token.IssuedAt -= int64((mintEvery + time.Second).Seconds())
-	opts.Key.token.Unlock()
-	b.Queue(pushtest.Reply{Status: 403, Reason: "ExpiredProviderToken"})
-	r = send(t, p, wake(session.Message))
-	got := b.Received()
-	if r.Outcome != push.Delivered || len(got) != 2 || got[0].Bearer == got[1].Bearer || got[0].ID != got[1].ID {
-		t.Errorf("old token: %+v after %d requests", r, len(got))
-	}
-
-	// Refused again at once: no third try.
-	b.Forget()
-	b.Queue(pushtest.Reply{Status: 403, Reason: "ExpiredProviderToken"})
-	if r := send(t, p, wake(session.Message)); r.Outcome != push.BadCredentials || len(b.Received()) != 1 {
-		t.Errorf("%+v after %d requests", r, len(b.Received()))
+	if want := int(24 * time.Hour / step); len(tokens) != want {
+		t.Errorf("%d tokens in a day, want %d", len(tokens), want)
 	}
 }
 
-// Many pushes learn at once that the token expired; one of them replaces it.
-func TestTokenThatWasReplacedMeanwhile(t *testing.T) {
+// A token lives as long as Apple's rules leave room for clocks that are wrong.
+func TestAgeOfTheToken(t *testing.T) {
+	c := newClock()
 	a := standIn(t, pushtest.APNsOptions{})
-	key := options(t, a).Key
-	first := key.bearer()
-	if key.renew(first) {
-		t.Error("a young token was replaced")
+	key, err := NewKey(a.Key(), a.KeyID(), a.TeamID(), c.now)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !key.renew("the one before") || key.bearer() != first {
-		t.Error("a token was replaced that had not been refused")
+	for range 200 {
+		if _, err := key.bearer(); err != nil {
+			t.Fatal(err)
+		}
+		if age := c.now().Sub(key.issued); age < back || age >= back+step {
+			t.Fatalf("a token of %v", age)
+		}
+		c.pass(97 * time.Second)
+	}
+}
+
+// When Apple calls a token expired that is young by our clock, a clock is wrong,
+// and another token would not help; when the step ended on the way, it does.
+func TestExpiredProviderToken(t *testing.T) {
+	c := newClock()
+	a := standIn(t, pushtest.APNsOptions{Now: c.now})
+	p := keyed(t, a, c.now)
+	n := wake(session.Message)
+	n.Expires = c.now().Add(time.Hour)
+	a.Queue(pushtest.Reply{Status: 403, Reason: "ExpiredProviderToken"})
+	r := send(t, p, n)
+	if r.Outcome != push.BadCredentials || !strings.Contains(r.Remedy, "clock") || len(a.Received()) != 1 {
+		t.Errorf("young: %+v after %d requests", r, len(a.Received()))
+	}
+
+	a.Forget()
+	expired := &pushtest.Reply{Status: 403, Reason: "ExpiredProviderToken"}
+	a.Answer(func(r pushtest.Received) *pushtest.Reply {
+		if len(a.Received()) > 1 {
+			return nil
+		}
+		c.pass(step)
+		return expired
+	})
+	r = send(t, p, n)
+	got := a.Received()
+	if r.Outcome != push.Delivered || len(got) != 2 || got[0].Bearer == got[1].Bearer || got[0].ID != got[1].ID {
+		t.Errorf("the step ended: %+v after %d requests", r, len(got))
+	}
+
+	a.Forget()
+	a.Answer(func(pushtest.Received) *pushtest.Reply { c.pass(step); return expired })
+	if r := send(t, p, n); r.Outcome != push.BadCredentials || len(a.Received()) != 2 {
+		t.Errorf("and ended again: %+v after %d requests", r, len(a.Received()))
 	}
 }
 
@@ -115,7 +165,7 @@ func TestKeysThatDoNotSign(t *testing.T) {
 		"no key id":   {a.Key(), "", "T"},
 		"no team id":  {a.Key(), "K", ""},
 	} {
-		if _, err := NewKey(c.p8, c.key, c.team); err == nil {
+		if _, err := NewKey(c.p8, c.key, c.team, nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

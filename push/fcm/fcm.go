@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -19,25 +20,28 @@ import (
 
 	"rouse/push"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/session"
 )
 
 const (
 	scope  = "https://www.googleapis.com/auth/firebase.messaging"
 	maxTTL = 28 * 24 * time.Hour
-	maxLen = 4096 // bytes of keys and values of data
 )
 
 // Options say which app is woken, and as whom.
 type Options struct {
-	Credentials []byte         // the service account's file (JSON); its token_uri is honoured
-	Endpoint    string         // another base URL, without /v1; empty: Google's
-	Roots       *x509.CertPool // whom to trust, for token_uri too; nil: the system's
+	Credentials []byte          // the service account's file (JSON); its token_uri is honoured
+	Endpoint    string          // another base URL, without /v1; empty: Google's
+	Roots       *x509.CertPool  // whom to trust, for token_uri too; nil: the system's
+	Proxy       *url.URL        // see h2.Config; for token_uri too
+	Profile     profile.Profile // what the app parses
 }
 
 // Provider sends for one app.
 type Provider struct {
 	project   string
+	profile   profile.Profile
 	client    *messaging.Client
 	transport *transport
 	oauth     *http.Transport
@@ -62,8 +66,10 @@ func New(opts Options) (*Provider, error) {
 	}
 	p := &Provider{
 		project: file.ProjectID,
+		profile: opts.Profile,
 		oauth: &http.Transport{
 			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: opts.Roots},
+			Proxy:                 http.ProxyURL(opts.Proxy), // none: not even one from the environment
 			ForceAttemptHTTP2:     true,
 			MaxConnsPerHost:       1,
 			IdleConnTimeout:       time.Minute,
@@ -71,7 +77,7 @@ func New(opts Options) (*Provider, error) {
 			ResponseHeaderTimeout: fetchTime,
 		},
 	}
-	p.transport = &transport{base: h2.New(h2.Config{Roots: opts.Roots}), tokens: &tokens{
+	p.transport = &transport{base: h2.New(h2.Config{Roots: opts.Roots, Proxy: opts.Proxy}), tokens: &tokens{
 		now: time.Now,
 		fetch: func(ctx context.Context) (*oauth2.Token, error) {
 			ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: bound{ctx, p.oauth}})
@@ -119,12 +125,13 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 }
 
 func (p *Provider) try(ctx context.Context, n push.Notification, send func(context.Context, *messaging.Message) (string, error)) push.Result {
-	if len("account")+len(n.Target.Device) > maxLen {
-		return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: errors.New("the payload is more than Google takes"), Remedy: ourMistake}
+	content, err := p.profile.Google(n)
+	if err != nil {
+		return push.Result{Outcome: push.BadRequest, Reason: "not sent", Err: push.Scrub(err, n.Target.Token), Remedy: ourMistake}
 	}
 	ctx, note := h2.Noting(ctx)
 	ctx, seen := tracing(ctx)
-	name, err := send(ctx, build(n, time.Now()))
+	name, err := send(ctx, build(n, content, time.Now()))
 	r := p.result(note, seen, name, err)
 	r.RetryAfter = max(r.RetryAfter, note.RetryAfter)
 	r.Err = push.Scrub(r.Err, n.Target.Token)
@@ -169,7 +176,10 @@ func (p *Provider) result(note *h2.Note, seen *trace, name string, err error) pu
 func unreached(err error) push.Result {
 	r := push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: err}
 	var untrusted x509.UnknownAuthorityError
+	var proxy *h2.ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		r.Reason, r.Remedy = "no way through the proxy", proxy.Remedy()
 	case errors.As(err, &untrusted):
 		r.Reason, r.Remedy = "not trusted", "look at endpoint and ca_file: the server's certificate is of an unknown authority"
 	case errors.Is(err, context.DeadlineExceeded):
@@ -180,8 +190,8 @@ func unreached(err error) push.Result {
 
 // build makes the message. Everything but a silent wake has high priority, or it
 // would wait for the end of Doze.
-func build(n push.Notification, now time.Time) *messaging.Message {
-	android := &messaging.AndroidConfig{Priority: "high", CollapseKey: collapse(n)}
+func build(n push.Notification, content profile.GooglePush, now time.Time) *messaging.Message {
+	android := &messaging.AndroidConfig{Priority: "high", CollapseKey: content.Collapse}
 	if n.Class < session.Subscription {
 		android.Priority = "normal"
 	}
@@ -191,24 +201,12 @@ func build(n push.Notification, now time.Time) *messaging.Message {
 	}
 	ttl := min(max(expires.Sub(now).Round(time.Second), time.Second), maxTTL)
 	android.TTL = &ttl
-	return &messaging.Message{
-		Token:   n.Target.Token,
-		Data:    map[string]string{"account": n.Target.Device},
-		Android: android,
+	m := &messaging.Message{Token: n.Target.Token, Data: content.Data, Android: android}
+	if content.Alert != nil {
+		m.Notification = &messaging.Notification{Title: content.Alert.Title, Body: content.Alert.Body}
+		android.Notification = &messaging.AndroidNotification{Tag: content.Tag}
 	}
-}
-
-// collapse gives what p2 gives: the first six digits of the device, and nothing
-// for calls. A hundred pending messages without collapse_key make FCM throw
-// away all of them.
-func collapse(n push.Notification) string {
-	if n.Class == session.Call {
-		return ""
-	}
-	if len(n.Target.Device) >= 6 {
-		return n.Target.Device[:6]
-	}
-	return n.Collapse
+	return m
 }
 
 // word keeps of a code what can stand in records: Google's are single words.

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"firebase.google.com/go/v4/messaging"
 	"go.uber.org/goleak"
 
 	"rouse/push"
 	"rouse/push/h2"
+	"rouse/push/profile"
 	"rouse/push/pushtest"
 	"rouse/session"
 )
@@ -251,17 +253,14 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%v: %s", c.class, got.Payload)
 		}
 	}
+	build := func(n push.Notification) *messaging.Message { return build(n, profile.GooglePush{}, time.Now()) }
 	n := wake(session.Message)
-	n.Target.Device = "abc"
-	if m := build(n, time.Now()); m.Android.CollapseKey != n.Collapse {
-		t.Errorf("collapse %q", m.Android.CollapseKey)
-	}
 	n.Expires = time.Now().Add(-time.Hour)
-	if m := build(n, time.Now()); *m.Android.TTL != time.Second {
+	if m := build(n); *m.Android.TTL != time.Second {
 		t.Errorf("ttl %v", *m.Android.TTL)
 	}
 	n.Expires = time.Time{}
-	if m := build(n, time.Now()); *m.Android.TTL != push.Life {
+	if m := build(n); *m.Android.TTL != push.Life {
 		t.Errorf("ttl %v", *m.Android.TTL)
 	}
 }
@@ -270,7 +269,7 @@ func TestPayloadLimit(t *testing.T) {
 	f := standIn(t)
 	p := open(t, f)
 	n := wake(session.Message)
-	n.Target.Device = strings.Repeat("x", maxLen-len("account"))
+	n.Target.Device = strings.Repeat("x", profile.GoogleLimit-len("account"))
 	if r := send(t, p, n); r.Outcome != push.Delivered {
 		t.Errorf("at the limit: %+v", r)
 	}

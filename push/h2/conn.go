@@ -26,10 +26,11 @@ const (
 	lookAgain  = 10 * time.Millisecond // for a free stream, where nothing tells of it
 )
 
-// Config is whom to trust and who we are.
+// Config is whom to trust, who we are, and the way.
 type Config struct {
 	Roots        *x509.CertPool    // nil: the system's
 	Certificates []tls.Certificate // of the client; nil: none
+	Proxy        *url.URL          // an HTTP proxy, with user and password if it wants them; nil: none
 }
 
 // Transport is an http.RoundTripper over one connection, which is dialled when
@@ -43,6 +44,7 @@ type Config struct {
 // until it accepted a first request, so more callers than streams are ordinary.
 type Transport struct {
 	h2    *http2.Transport
+	proxy *url.URL
 	tasks sync.WaitGroup
 
 	mu     sync.Mutex
@@ -65,6 +67,7 @@ var errClosed = errors.New("the provider is closed")
 func New(cfg Config) *Transport {
 	return &Transport{
 		freed: make(chan struct{}),
+		proxy: cfg.Proxy,
 		h2: &http2.Transport{
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots, Certificates: cfg.Certificates,
 				NextProtos: []string{http2.NextProtoTLS}},
@@ -155,12 +158,18 @@ func (t *Transport) connect(ctx context.Context, u *url.URL) (*http2.ClientConn,
 	if port == "" {
 		port = "443"
 	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: t.h2.TLSClientConfig}
-	raw, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	tcp, err := dialRaw(ctx, t.proxy, net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, err
 	}
-	if raw.(*tls.Conn).ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
+	cfg := t.h2.TLSClientConfig.Clone()
+	cfg.ServerName = u.Hostname()
+	raw := tls.Client(tcp, cfg)
+	if err := raw.HandshakeContext(ctx); err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	if raw.ConnectionState().NegotiatedProtocol != http2.NextProtoTLS {
 		raw.Close()
 		return nil, errors.New("the server does not speak HTTP/2")
 	}

@@ -31,6 +31,8 @@ type APNsOptions struct {
 	TeamID        string        // TEAM45678X
 	TokenInterval time.Duration // a second provider token sooner is answered 429; 0: not checked
 	Streams       int           // requests at once on one connection; 1000
+	Sandbox       bool          // it stands in for Apple's development environment
+	Certificates  bool          // provider tokens are not taken: TLS demands a certificate
 	Now           func() time.Time
 }
 
@@ -44,6 +46,7 @@ type APNs struct {
 	mu     sync.Mutex
 	bearer string // the newest provider token that was taken
 	signed time.Time
+	issued map[string]PushCertificate // by their bytes
 }
 
 // NewAPNs starts a stand-in with a signing key of its own.
@@ -64,8 +67,12 @@ func NewAPNs(opts APNsOptions) (*APNs, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &APNs{opts: opts, key: key}
-	a.server, err = serve(opts.Listen, opts.Streams, a)
+	a := &APNs{opts: opts, key: key, issued: make(map[string]PushCertificate)}
+	ask := tls.VerifyClientCertIfGiven
+	if opts.Certificates {
+		ask = tls.RequireAndVerifyClientCert
+	}
+	a.server, err = serve(opts.Listen, opts.Streams, ask, a)
 	return a, err
 }
 
@@ -82,21 +89,6 @@ func (a *APNs) Key() []byte {
 		panic(err) // a P-256 key can always be written
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-// Certificate makes a client certificate with its key, both in one PEM, that
-// the stand-in takes in place of provider tokens.
-func (a *APNs) Certificate() ([]byte, error) {
-	c, err := a.issue(a.opts.Topics[0], x509.ExtKeyUsageClientAuth)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		return nil, err
-	}
-	out := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})
-	return append(out, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...), nil
 }
 
 // WriteFiles puts AuthKey.p8 and apns-ca.pem into a directory.
@@ -182,7 +174,7 @@ func (a *APNs) judge(r *http.Request, got Received) (int, string) {
 			return http.StatusBadRequest, "DuplicateHeaders"
 		}
 	}
-	if status, reason := a.authorise(r.TLS, r.Header.Get("authorization")); status != http.StatusOK {
+	if status, reason := a.authorise(r.TLS, r.Header); status != http.StatusOK {
 		return status, reason
 	}
 	if reason := a.headers(got, r.Header); reason != "" {
@@ -265,12 +257,12 @@ func judgePayload(got Received) (int, string) {
 	return http.StatusOK, ""
 }
 
-// authorise checks the provider token, or that there is a client certificate.
-func (a *APNs) authorise(state *tls.ConnectionState, header string) (int, string) {
-	bearer, ok := strings.CutPrefix(header, "bearer ")
-	if !ok {
+// authorise checks the provider token, or else the client certificate.
+func (a *APNs) authorise(state *tls.ConnectionState, h http.Header) (int, string) {
+	bearer, ok := strings.CutPrefix(h.Get("authorization"), "bearer ")
+	if !ok || a.opts.Certificates {
 		if state != nil && len(state.VerifiedChains) > 0 {
-			return http.StatusOK, ""
+			return a.permitted(state, h.Get("apns-topic"))
 		}
 		return http.StatusForbidden, "MissingProviderToken"
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -57,7 +58,7 @@ func NewFCM(opts FCMOptions) (*FCM, error) {
 	}
 	f := &FCM{opts: opts, key: key, grants: make(map[string]time.Time),
 		email: "push@" + opts.ProjectID + ".iam.gserviceaccount.com"}
-	f.server, err = serve(opts.Listen, opts.Streams, f)
+	f.server, err = serve(opts.Listen, opts.Streams, tls.NoClientCert, f)
 	return f, err
 }
 
@@ -164,12 +165,19 @@ func (f *FCM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type fcmRequest struct {
 	ValidateOnly bool `json:"validate_only"`
 	Message      struct {
-		Token   string            `json:"token"`
-		Data    map[string]string `json:"data"`
+		Token        string            `json:"token"`
+		Data         map[string]string `json:"data"`
+		Notification struct {
+			Title string `json:"title"`
+			Body  string `json:"body"`
+		} `json:"notification"`
 		Android struct {
-			Priority    string `json:"priority"`
-			TTL         string `json:"ttl"`
-			CollapseKey string `json:"collapse_key"`
+			Priority     string `json:"priority"`
+			TTL          string `json:"ttl"`
+			CollapseKey  string `json:"collapse_key"`
+			Notification struct {
+				Tag string `json:"tag"`
+			} `json:"notification"`
 		} `json:"android"`
 	} `json:"message"`
 }
@@ -226,7 +234,8 @@ func (f *FCM) judge(r *http.Request, m fcmRequest, decoded error) fault {
 
 // check finds the field that is wrong, all but the token.
 func (m fcmRequest) check() (field, message string) {
-	size := 0
+	shown := m.Message.Notification
+	size := len(shown.Title) + len(shown.Body) + len(m.Message.Android.Notification.Tag)
 	for key, value := range m.Message.Data {
 		size += len(key) + len(value)
 		if slices.Contains([]string{"from", "message_type"}, key) || strings.HasPrefix(key, "google") || strings.HasPrefix(key, "gcm") {
@@ -237,7 +246,7 @@ func (m fcmRequest) check() (field, message string) {
 	ttl, err := time.ParseDuration(android.TTL)
 	switch {
 	case size == 0:
-		return "message.data", "A wake without data reaches nobody."
+		return "message.data", "A wake without data and text reaches nobody."
 	case size > 4096:
 		return "message.data", "Message is too big."
 	case android.Priority != "high" && android.Priority != "normal":

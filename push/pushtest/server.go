@@ -34,7 +34,7 @@ type server struct {
 
 type connKey struct{}
 
-func serve(listen string, streams int, h http.Handler) (*server, error) {
+func serve(listen string, streams int, ask tls.ClientAuthType, h http.Handler) (*server, error) {
 	s := &server{stop: make(chan struct{}), served: make(chan error, 1)}
 	var err error
 	if s.ca, s.caKey, err = authority(); err != nil {
@@ -67,7 +67,7 @@ func serve(listen string, streams int, h http.Handler) (*server, error) {
 		TLSConfig: &tls.Config{
 			MinVersion:   tls.VersionTLS12,
 			Certificates: []tls.Certificate{leaf},
-			ClientAuth:   tls.VerifyClientCertIfGiven,
+			ClientAuth:   ask,
 			ClientCAs:    clients,
 		},
 		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: streams},
@@ -97,7 +97,7 @@ func (s *server) Close() error {
 }
 
 // issue makes a certificate of this authority.
-func (s *server) issue(name string, use x509.ExtKeyUsage) (tls.Certificate, error) {
+func (s *server) issue(name string, use x509.ExtKeyUsage, change ...func(*x509.Certificate)) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -107,6 +107,9 @@ func (s *server) issue(name string, use x509.ExtKeyUsage) (tls.Certificate, erro
 	t.ExtKeyUsage = []x509.ExtKeyUsage{use}
 	if ip := net.ParseIP(name); ip != nil {
 		t.IPAddresses, t.DNSNames = []net.IP{ip}, []string{"localhost"}
+	}
+	for _, c := range change {
+		c(t)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, s.ca, &key.PublicKey, s.caKey)
 	if err != nil {

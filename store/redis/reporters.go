@@ -64,7 +64,7 @@ func (s *Store) Keep(ctx context.Context, name, value string) (string, error) {
 	}
 	defer s.leave()
 	shard := store.Shard(name)
-	r, err := s.run(ctx, call{shard: shard, script: "keep", write: true, keys: []string{key(shard, keptKind, name)}, args: []any{value}})
+	r, err := s.run(ctx, call{shard: shard, script: "keep", write: value != "", keys: []string{key(shard, keptKind, name)}, args: []any{value}})
 	if err != nil {
 		return "", err
 	}

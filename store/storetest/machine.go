@@ -248,8 +248,8 @@ func (m *model) report(r *rapid.T, s store.Store) {
 
 func (m *model) keep(r *rapid.T, s store.Store) {
 	name, value := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "name"), rapid.String().Draw(r, "value")
-	want, found := m.kept[name]
-	if !found {
+	want := m.kept[name]
+	if want == "" { // also if an empty value was offered before: that keeps nothing
 		want = value
 		m.kept[name] = value
 	}
