@@ -8,7 +8,9 @@ import (
 
 // TestTheBooksSeeWhatIsWrong: a harness that finds nothing must be able to.
 func TestTheBooksSeeWhatIsWrong(t *testing.T) {
-	at := func(s float64) time.Time { return time.Unix(1_700_000_000, 0).Add(time.Duration(s * float64(time.Second))) }
+	at := func(s float64) time.Time {
+		return time.Unix(1_700_000_000, 0).Add(time.Duration(s * float64(time.Second)))
+	}
 	message := func(s float64) entry { return entry{at: at(s), what: wasSent, owed: true, id: "m"} }
 	call := func(s float64) entry { return entry{at: at(s), what: wasSent, owed: true, call: true, id: "c"} }
 	wake := func(s float64) entry { return entry{at: at(s), what: wasWoken} }

@@ -86,7 +86,8 @@ const creditLife = 2 * time.Minute
 
 // crashes are the faults that leave nobody to know whether a wake in flight was
 // accepted: the only ones that may double.
-var crashes = []string{"kill", "provider-cut", "reset", "provider-stall", "provider-delay", "stop", "redis-cut", "redis-restart", "redis-failover", "redis-stall", "disk-full", "clock"}
+var crashes = []string{"kill", "provider-cut", "reset", "provider-stall", "provider-delay", "stop", "disk-full", "clock",
+	"redis-cut", "redis-delay", "redis-stall", "redis-stop", "redis-kill", "redis-restart", "redis-failover"}
 
 // judgeWakes looks for what each wake of a class can have been about.
 func (b *books) judgeWakes(v *soakVerdict, token string, p *page, list []entry, call bool) {

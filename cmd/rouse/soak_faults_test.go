@@ -56,10 +56,11 @@ func (f *soakFaults) hands() []hand {
 	var all []hand
 	for _, r := range s.rouses {
 		all = append(all,
-			hand{every: 3 * time.Second, kinds: []misdeed{{"kill", f.kill(r)}, {"stop", f.freeze(r)}, {"disk-full", f.fill(r)}}},
+			hand{every: 3 * time.Second, kinds: []misdeed{{"kill", f.kill(r)}, {"stop", f.freeze(r)}}},
 			hand{every: 7 * time.Second, kinds: []misdeed{{"clock", f.jump(r)}}},
 			hand{every: 3 * time.Second, kinds: f.onWire("link", 4*time.Second, r.link)})
 	}
+	all = append(all, s.store.hands(f)...)
 	all = append(all,
 		hand{every: 3 * time.Second, kinds: f.onWire("provider", 3*time.Second, s.toAPNs, s.toFCM)},
 		hand{every: 6 * time.Second, kinds: []misdeed{{"prosody-restart", f.restart}, {"prosody-kill", f.cutPower}}})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,36 +25,94 @@ type soakRouse struct {
 	log    *os.File
 	ahead  time.Duration // its clock, of the time; for one hand at a time
 
-	mu    sync.Mutex // guards what follows: hands and the end of a run meet here
-	cmd   *exec.Cmd
-	ended chan error
-	lives int
+	mu     sync.Mutex // guards what follows: hands and the end of a run meet here
+	cmd    *exec.Cmd
+	said   *readyLine
+	ended  chan error
+	wanted bool  // it is to run; whoever ends it wants it to stay so
+	fell   error // it ended by itself, when it was ready already
+	again  int   // it could not begin, and was started once more
+	all    sync.WaitGroup
 }
 
 // start starts it, if it does not run, and waits for nothing.
 func (r *soakRouse) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.wanted = true
 	if r.cmd != nil {
 		return nil
 	}
+	return r.launch()
+}
+
+func (r *soakRouse) launch() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(self, "serve", "-c", r.config)
 	cmd.Env = append(os.Environ(), asRouse+"=1", rouseClock+"="+r.clock())
-	logs := struct{ io.Writer }{r.log} // through a pipe: a limit on files must not cut it off
-	cmd.Stdout, cmd.Stderr = logs, logs
+	said := &readyLine{to: r.log} // through a pipe: a limit on files must not cut it off
+	cmd.Stdout, cmd.Stderr = said, said
 	endWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	r.cmd, r.ended = cmd, ended
-	r.lives++
+	r.cmd, r.said, r.ended = cmd, said, ended
+	r.all.Go(func() {
+		err := cmd.Wait()
+		ended <- err
+		r.fallen(cmd, err)
+	})
 	return nil
+}
+
+// fallen is for a process that ended by itself. One that could not begin, with
+// its disk full or its store away, is started again, as systemd does it.
+func (r *soakRouse) fallen(cmd *exec.Cmd, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cmd != cmd {
+		return
+	}
+	if r.said.ready() {
+		r.fell = fmt.Errorf("%s ended by itself: %v", r.name, err)
+		return
+	}
+	r.cmd = nil
+	r.again++
+	r.all.Go(func() {
+		time.Sleep(500 * time.Millisecond)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.wanted && r.cmd == nil {
+			r.fell = errors.Join(r.fell, r.launch())
+		}
+	})
+}
+
+// readyLine passes on what a process writes, and sees when it is ready.
+type readyLine struct {
+	to   io.Writer
+	mu   sync.Mutex
+	seen bool
+}
+
+func (l *readyLine) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("msg=ready ")) {
+		l.mu.Lock()
+		l.seen = true
+		l.mu.Unlock()
+	}
+	return l.to.Write(p)
+}
+
+func (l *readyLine) ready() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen
 }
 
 // signal sends one, if the process runs.
@@ -63,7 +122,10 @@ func (r *soakRouse) signal(sig os.Signal) error {
 	if r.cmd == nil {
 		return nil
 	}
-	return r.cmd.Process.Signal(sig)
+	if err := r.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil // see fallen
 }
 
 // full has the disk be full for it, or not any more.
@@ -73,13 +135,17 @@ func (r *soakRouse) full(is bool) error {
 	if r.cmd == nil {
 		return nil
 	}
-	return diskFull(r.cmd.Process.Pid, is)
+	if err := diskFull(r.cmd.Process.Pid, is); !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil // it has just ended, and begins with room
 }
 
 // end ends it, and gives what it ended with.
 func (r *soakRouse) end(sig os.Signal) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.wanted = false
 	if r.cmd == nil {
 		return nil
 	}
@@ -87,6 +153,9 @@ func (r *soakRouse) end(sig os.Signal) error {
 	select {
 	case err := <-r.ended:
 		r.cmd = nil
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() && r.said.ready() && sig == syscall.SIGKILL {
+			r.fell = fmt.Errorf("%s ended by itself: %v", r.name, err)
+		}
 		return err
 	case <-time.After(time.Minute):
 		r.cmd.Process.Kill()
@@ -103,16 +172,7 @@ func (r *soakRouse) kill() { r.end(syscall.SIGKILL) }
 func (r *soakRouse) died() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cmd == nil {
-		return nil
-	}
-	select {
-	case err := <-r.ended:
-		r.ended <- err
-		return fmt.Errorf("%s ended by itself: %v", r.name, err)
-	default:
-		return nil
-	}
+	return r.fell
 }
 
 // metrics reads values of /metrics, without labels; nil: it does not answer.

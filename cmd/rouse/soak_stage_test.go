@@ -16,7 +16,6 @@ import (
 	"rouse/component/stanza"
 	"rouse/push/pushtest"
 	"rouse/servers/lab"
-	"rouse/store/sqlite"
 )
 
 // soakStage is everything that plays in a soak: Prosody with mod_rouse, clients,
@@ -30,6 +29,7 @@ type soakStage struct {
 	fcm     *pushtest.FCM
 	toAPNs  *wire
 	toFCM   *wire
+	store   soakStore
 	rouses  []*soakRouse
 
 	sender *component.Component // a component of Prosody that all stanzas come from
@@ -49,7 +49,7 @@ const (
 	soakAckDelay = 5 * time.Second
 )
 
-func newSoakStage(ctx context.Context, dir string, users map[string]string) (_ *soakStage, err error) {
+func newSoakStage(ctx context.Context, dir, kind string, users map[string]string) (_ *soakStage, err error) {
 	s := &soakStage{dir: dir, books: newBooks()}
 	defer func() {
 		if err != nil {
@@ -75,7 +75,7 @@ func newSoakStage(ctx context.Context, dir string, users map[string]string) (_ *
 		Dir: filepath.Join(dir, "prosody"), Host: soakHost, Users: users, LogLevel: "info",
 		Components: []lab.Component{{JID: soakSender, Secret: "secret"}},
 		AckDelay:   soakAckDelay, Hibernation: time.Hour,
-		HostLua: "rouse_answer_timeout = 3",
+		HostLua: "rouse_answer_timeout = 3", RouseLua: kicks,
 	})
 	if err != nil {
 		return nil, err
@@ -86,7 +86,15 @@ func newSoakStage(ctx context.Context, dir string, users map[string]string) (_ *
 	if err := s.startSender(); err != nil {
 		return nil, err
 	}
-	return s, s.addRouse("rouse-1")
+	if s.store, err = soakStores[kind](ctx, dir); err != nil {
+		return nil, err
+	}
+	for i := range s.store.processes() {
+		if err := s.addRouse(i); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // startSender connects the component that stanzas come from.
@@ -106,7 +114,8 @@ func (s *soakStage) startSender() error {
 }
 
 // addRouse writes the configuration of one more process.
-func (s *soakStage) addRouse(name string) error {
+func (s *soakStage) addRouse(i int) error {
+	name := fmt.Sprintf("rouse-%d", i+1)
 	link, err := newWire(s.prosody.ComponentAddr())
 	if err != nil {
 		return err
@@ -140,7 +149,7 @@ secret  = %q
 hosts   = [%q]
 
 [store]
-url      = "sqlite:rouse.db"
+url      = %q
 
 [rules]
 coalesce = "1s"
@@ -167,7 +176,7 @@ listen = %q
 
 [log]
 level = "debug"
-`, s.prosody.Rouse().JID, link.address(), s.prosody.Rouse().Secret, soakHost,
+`, s.prosody.Rouse().JID, link.address(), s.prosody.Rouse().Secret, soakHost, s.store.url(i),
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.toAPNs.address(), apnsCA,
 		sceneAndroid, credentials, s.toFCM.address(), fcmCA, r.web)
 	return os.WriteFile(r.config, []byte(text), 0o600)
@@ -213,7 +222,7 @@ func (s *soakStage) linked(ctx context.Context) error {
 
 // verify reads the whole store, when nobody works on it.
 func (s *soakStage) verify(ctx context.Context) error {
-	db, err := sqlite.Open(ctx, filepath.Join(s.dir, "rouse.db"), sqlite.Options{})
+	db, err := s.store.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -231,6 +240,7 @@ func (s *soakStage) close() error {
 	}
 	for _, r := range s.rouses {
 		r.kill()
+		r.all.Wait()
 		r.link.close()
 		errs = append(errs, r.log.Close())
 	}
@@ -238,6 +248,9 @@ func (s *soakStage) close() error {
 		if w != nil {
 			w.close()
 		}
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.close())
 	}
 	if s.prosody != nil {
 		errs = append(errs, s.prosody.Close())

@@ -26,6 +26,7 @@ var (
 	soakPace     = flag.Float64("soak.pace", 1, "how often faults come: 2 is twice as often")
 	soakAccounts = flag.Int("soak.accounts", 48, "accounts, each with one or two devices")
 	soakDrain    = flag.Duration("soak.drain", 90*time.Second, "how long what is owed may take after the last fault")
+	soakOn       = flag.String("soak.store", "sqlite,redis,sentinel", "stores, separated by commas, each for its part of the time")
 	soakReport   = flag.String("soak.report", "", "a file to which the result is added, one JSON object a line")
 )
 
@@ -47,16 +48,26 @@ type soakResult struct {
 // own books who was to be woken and was not.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	limit := *soakFor + *soakDrain + 4*time.Minute
+	stores := strings.Split(*soakOn, ",")
+	for _, kind := range stores {
+		if soakStores[kind] == nil {
+			t.Fatalf("-soak.store: there is no store %q", kind)
+		}
+		t.Run(kind, func(t *testing.T) { soak(t, kind, *soakFor/time.Duration(len(stores))) })
+	}
+}
+
+func soak(t *testing.T, kind string, duration time.Duration) {
+	limit := duration + *soakDrain + 4*time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 
-	s, accounts := setSoak(ctx, t)
+	s, accounts := setSoak(ctx, t, kind)
 	start := time.Now()
 	before := s.size(ctx)
-	playing, stop := context.WithTimeout(ctx, *soakFor)
+	playing, stop := context.WithTimeout(ctx, duration)
 	defer stop()
-	waiting, giveUp := context.WithTimeout(ctx, *soakFor+*soakDrain)
+	waiting, giveUp := context.WithTimeout(ctx, duration+*soakDrain)
 	defer giveUp()
 
 	var stories sync.WaitGroup
@@ -68,7 +79,7 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-	f := &soakFaults{stage: s, seed: *soakSeed, pace: *soakPace, ends: start.Add(*soakFor)}
+	f := &soakFaults{stage: s, seed: *soakSeed, pace: *soakPace, ends: start.Add(duration)}
 	if *soakKinds != "" {
 		f.only = strings.Split(*soakKinds, ",")
 	}
@@ -86,7 +97,7 @@ func TestSoak(t *testing.T) {
 	}
 	healed := time.Now()
 	stories.Wait()
-	result := soakResult{Seed: *soakSeed, Store: "sqlite", For: *soakFor, Faults: map[string]int{}, Drained: time.Since(healed), Date: start}
+	result := soakResult{Seed: *soakSeed, Store: kind, For: duration, Faults: map[string]int{}, Drained: time.Since(healed), Date: start}
 	sleep(ctx, 3*time.Second) // for what comes twice
 	result.soakVerdict = s.books.judge()
 	result.Tries = s.books.tries
@@ -111,7 +122,7 @@ func TestSoak(t *testing.T) {
 }
 
 // setSoak sets the stage: everything runs, all devices are registered and enabled.
-func setSoak(ctx context.Context, t *testing.T) (*soakStage, []*soakAccount) {
+func setSoak(ctx context.Context, t *testing.T, kind string) (*soakStage, []*soakAccount) {
 	t.Helper()
 	users := map[string]string{}
 	var accounts []*soakAccount
@@ -120,7 +131,7 @@ func setSoak(ctx context.Context, t *testing.T) (*soakStage, []*soakAccount) {
 		users[user] = "pw"
 		accounts = append(accounts, &soakAccount{user: user, pause: 700 * time.Millisecond, rng: rand.New(rand.NewPCG(*soakSeed, uint64(1000+i)))})
 	}
-	s, err := newSoakStage(ctx, t.TempDir(), users)
+	s, err := newSoakStage(ctx, t.TempDir(), kind, users)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +140,8 @@ func setSoak(ctx context.Context, t *testing.T) (*soakStage, []*soakAccount) {
 			t.Errorf("at the end: %v", err)
 		}
 		if t.Failed() || *soakReport != "" {
-			t.Logf("to repeat it: make soak ARGS=\"-soak.seed=%d -soak.for=%v -soak.pace=%v -soak.faults=%s\"", *soakSeed, *soakFor, *soakPace, *soakKinds)
+			duration := *soakFor / time.Duration(len(strings.Split(*soakOn, ",")))
+			t.Logf("to repeat it: make soak ARGS=\"-soak.seed=%d -soak.for=%v -soak.pace=%v -soak.faults=%s -soak.store=%s\"", *soakSeed, duration, *soakPace, *soakKinds, kind)
 			s.keep(t)
 		}
 	})
