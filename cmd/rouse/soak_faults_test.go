@@ -44,7 +44,7 @@ type soakFaults struct {
 var replies = []struct {
 	kind string
 	rate int
-}{{"503", 30}, {"429", 25}, {"goaway", 25}, {"reset", 10}, {"hang", 8}, {"slow", 30}}
+}{{"503", 40}, {"429", 30}, {"goaway", 30}, {"reset", 20}, {"hang", 20}, {"slow", 40}}
 
 func between(rng *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(rng.Int64N(int64(to-from)))

@@ -83,7 +83,7 @@ func (s *soakRedis) close() error {
 }
 
 func (s *soakRedis) hands(f *soakFaults) []hand {
-	all := []hand{{every: 6 * time.Second, kinds: []misdeed{
+	all := []hand{{every: 4 * time.Second, kinds: []misdeed{
 		{"redis-restart", whole(func(ctx context.Context, _ *rand.Rand) error { return s.server.Restart(ctx) })},
 		{"redis-kill", whole(func(ctx context.Context, rng *rand.Rand) error {
 			if err := s.server.Kill(); err != nil {
@@ -164,13 +164,13 @@ func (s *soakSentinel) close() error {
 }
 
 func (s *soakSentinel) hands(*soakFaults) []hand {
-	return []hand{{every: 5 * time.Second, kinds: []misdeed{
-		{"redis-failover", whole(func(ctx context.Context, _ *rand.Rand) error {
-			if err := s.sentinels.Failover(ctx); err != nil {
-				return err
-			}
-			return s.settled(ctx)
-		})},
+	failover := misdeed{"redis-failover", whole(func(ctx context.Context, _ *rand.Rand) error {
+		if err := s.sentinels.Failover(ctx); err != nil {
+			return err
+		}
+		return s.settled(ctx)
+	})}
+	return []hand{{every: 2 * time.Second, kinds: []misdeed{failover, failover,
 		{"redis-kill", whole(func(ctx context.Context, rng *rand.Rand) error {
 			master, err := s.master(ctx)
 			if err != nil {

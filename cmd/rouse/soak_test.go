@@ -107,7 +107,7 @@ func soak(t *testing.T, kind string, duration time.Duration) {
 	after := s.shrunk(ctx, before)
 	result.Goroutines, result.Resident = [2]float64{before.goroutines, after.goroutines}, [2]float64{before.resident, after.resident}
 	for _, r := range s.rouses {
-		if err := r.end(syscall.SIGTERM); err != nil {
+		if err := errors.Join(r.died(), r.end(syscall.SIGTERM)); err != nil {
 			t.Errorf("%s: at the end: %v", r.name, err)
 		}
 	}
