@@ -2,7 +2,7 @@
 # make test     everything: format, vet, lint, unit tests, real servers (race detector on)
 # make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it
 # make bench    rouse bench wake
-# make soak     everything that can break is broken, again and again (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m"
+# make soak     everything that can break is broken, again and again, and three times too much (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
 SERVERS = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp redis-server
@@ -37,7 +37,7 @@ bench: build
 	bin/rouse bench wake $(ARGS)
 
 soak: servers tools
-	go test -timeout 24h -run '^(TestSoak|TestOverload)$$' -v ./cmd/rouse $(ARGS)
+	go test -timeout 24h -run '^(TestSoak|TestOverload)$$' -v ./cmd/rouse -overload.for=60s -overload.strict $(ARGS)
 
 fuzz:
 	@for p in $$(go list ./...); do \

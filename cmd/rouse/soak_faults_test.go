@@ -44,7 +44,7 @@ type soakFaults struct {
 var replies = []struct {
 	kind string
 	rate int
-}{{"503", 40}, {"429", 30}, {"goaway", 30}, {"reset", 20}, {"hang", 20}, {"slow", 40}}
+}{{"503", 60}, {"429", 50}, {"goaway", 60}, {"reset", 50}, {"hang", 50}, {"slow", 60}}
 
 func between(rng *rand.Rand, from, to time.Duration) time.Duration {
 	return from + time.Duration(rng.Int64N(int64(to-from)))
@@ -63,7 +63,7 @@ func (f *soakFaults) hands() []hand {
 	all = append(all, s.store.hands(f)...)
 	all = append(all,
 		hand{every: 3 * time.Second, kinds: f.onWire("provider", 3*time.Second, s.toAPNs, s.toFCM)},
-		hand{every: 6 * time.Second, kinds: []misdeed{{"prosody-restart", f.restart}, {"prosody-kill", f.cutPower}}})
+		hand{every: 10 * time.Second, kinds: []misdeed{{"prosody-restart", f.restart}, {"prosody-kill", f.cutPower}}})
 	return all
 }
 
@@ -179,10 +179,10 @@ func (f *soakFaults) cutPower(ctx context.Context, _ *rand.Rand) error {
 // restart ends Prosody and starts it: no device has a session then.
 func (s *soakStage) restart(ctx context.Context, end func() error) error {
 	ctx = context.WithoutCancel(ctx) // never half of it
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	s.up.Lock()
 	defer s.up.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, soakPatience)
+	defer cancel()
 	for _, d := range s.devices {
 		switch d.state {
 		case awake, frozen:

@@ -91,10 +91,10 @@ func (a *soakAccount) live(ctx, playing context.Context) error {
 
 // move has a device fall asleep or come back.
 func (a *soakAccount) move(ctx context.Context, d *soakDevice) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	a.stage.up.RLock()
 	defer a.stage.up.RUnlock()
+	ctx, cancel := context.WithTimeout(ctx, soakPatience)
+	defer cancel()
 	books := a.stage.books
 	if d.state != awake {
 		books.note(d.page, entry{at: time.Now(), what: cameBack})

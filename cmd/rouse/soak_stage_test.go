@@ -47,6 +47,9 @@ const (
 
 	// A client that is only slow, on a busy machine, must not look frozen.
 	soakAckDelay = 5 * time.Second
+
+	// What other programs may take for what they are told, on a machine that is busy.
+	soakPatience = 5 * time.Minute
 )
 
 func newSoakStage(ctx context.Context, dir, kind string, users map[string]string) (_ *soakStage, err error) {
@@ -186,7 +189,7 @@ level = "debug"
 // error that is errNotSent means that nothing has left; any other, that nobody
 // knows. s.up must be held.
 func (s *soakStage) send(ctx context.Context, stanzas ...stanza.Element) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, soakPatience)
 	defer cancel()
 	for i, e := range stanzas {
 		if err := s.sender.Send(ctx, e); err != nil {

@@ -83,7 +83,7 @@ func (s *soakRedis) close() error {
 }
 
 func (s *soakRedis) hands(f *soakFaults) []hand {
-	all := []hand{{every: 4 * time.Second, kinds: []misdeed{
+	all := []hand{{every: 2 * time.Second, kinds: []misdeed{
 		{"redis-restart", whole(func(ctx context.Context, _ *rand.Rand) error { return s.server.Restart(ctx) })},
 		{"redis-kill", whole(func(ctx context.Context, rng *rand.Rand) error {
 			if err := s.server.Kill(); err != nil {
@@ -109,7 +109,7 @@ func (s *soakRedis) hands(f *soakFaults) []hand {
 // whole is for what must not be left half done when the time is over.
 func whole(do func(context.Context, *rand.Rand) error) func(context.Context, *rand.Rand) error {
 	return func(ctx context.Context, rng *rand.Rand) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), soakPatience)
 		defer cancel()
 		return do(ctx, rng)
 	}
@@ -164,45 +164,46 @@ func (s *soakSentinel) close() error {
 }
 
 func (s *soakSentinel) hands(*soakFaults) []hand {
-	failover := misdeed{"redis-failover", whole(func(ctx context.Context, _ *rand.Rand) error {
-		if err := s.sentinels.Failover(ctx); err != nil {
-			return err
-		}
-		return s.settled(ctx)
-	})}
-	return []hand{{every: 2 * time.Second, kinds: []misdeed{failover, failover,
-		{"redis-kill", whole(func(ctx context.Context, rng *rand.Rand) error {
-			master, err := s.master(ctx)
-			if err != nil {
-				return err
-			}
+	failover := misdeed{"redis-failover", s.on(func(ctx context.Context, _ *rand.Rand, _ *lab.Redis) error { return s.sentinels.Failover(ctx) })}
+	return []hand{{every: 1500 * time.Millisecond, kinds: []misdeed{failover, failover, failover,
+		{"redis-kill", s.on(func(ctx context.Context, rng *rand.Rand, master *lab.Redis) error {
 			if err := master.Kill(); err != nil {
 				return err
 			}
-			if _, err := s.sentinels.AwaitOther(ctx, master.Addr()); err != nil {
-				return err
-			}
+			_, late := s.sentinels.AwaitOther(ctx, master.Addr())
 			sleep(ctx, between(rng, 0, 2*time.Second))
 			if err := master.Start(ctx); err != nil {
 				return err
 			}
-			return s.settled(ctx)
+			return late
 		})},
-		{"redis-stop", whole(func(ctx context.Context, rng *rand.Rand) error {
-			master, err := s.master(ctx)
-			if err != nil {
-				return err
-			}
+		{"redis-stop", s.on(func(ctx context.Context, rng *rand.Rand, master *lab.Redis) error {
 			if err := master.Pause(); err != nil {
 				return err
 			}
 			sleep(ctx, between(rng, 50*time.Millisecond, 4*time.Second))
-			if err := master.Resume(); err != nil {
-				return err
-			}
-			return s.settled(ctx)
+			return master.Resume()
 		})},
 	}}}
+}
+
+// on does something to the master, when there is one that the other follows: one
+// fault at a time is what two servers can stand. What the Sentinels do not manage
+// in time, or say that they cannot do now, is no fault of ours.
+func (s *soakSentinel) on(do func(ctx context.Context, rng *rand.Rand, master *lab.Redis) error) func(context.Context, *rand.Rand) error {
+	return whole(func(ctx context.Context, rng *rand.Rand) error {
+		if err := s.settled(ctx); err != nil {
+			return err
+		}
+		master, err := s.master(ctx)
+		if err == nil {
+			err = do(ctx, rng, master)
+		}
+		if settled := s.settled(ctx); settled != nil {
+			return errors.Join(err, settled)
+		}
+		return nil
+	})
 }
 
 func (s *soakSentinel) master(ctx context.Context) (*lab.Redis, error) {
@@ -218,8 +219,7 @@ func (s *soakSentinel) master(ctx context.Context) (*lab.Redis, error) {
 	return nil, fmt.Errorf("the Sentinels speak of %s, which is none of ours", addr)
 }
 
-// settled waits until there is one master and the other follows it: one fault at
-// a time is what two servers can stand.
+// settled waits until there is one master and the other follows it.
 func (s *soakSentinel) settled(ctx context.Context) error {
 	for {
 		err := s.follows(ctx)

@@ -25,7 +25,7 @@ var (
 	soakKinds    = flag.String("soak.faults", "", "kinds of faults, separated by commas; all")
 	soakPace     = flag.Float64("soak.pace", 1, "how often faults come: 2 is twice as often")
 	soakAccounts = flag.Int("soak.accounts", 48, "accounts, each with one or two devices")
-	soakDrain    = flag.Duration("soak.drain", 90*time.Second, "how long what is owed may take after the last fault")
+	soakDrain    = flag.Duration("soak.drain", 6*time.Minute, "how long what is owed may take after the last fault")
 	soakOn       = flag.String("soak.store", "sqlite,redis,sentinel", "stores, separated by commas, each for its part of the time")
 	soakReport   = flag.String("soak.report", "", "a file to which the result is added, one JSON object a line")
 )
