@@ -27,6 +27,7 @@ var (
 	soakAccounts = flag.Int("soak.accounts", 48, "accounts, each with one or two devices")
 	soakDrain    = flag.Duration("soak.drain", 6*time.Minute, "how long what is owed may take after the last fault")
 	soakOn       = flag.String("soak.store", "sqlite,redis,sentinel", "stores, separated by commas, each for its part of the time")
+	soakDoubled  = flag.Float64("soak.doubled", 0.001, "the share of wakes that may be doubled; more with faults every moment")
 	soakReport   = flag.String("soak.report", "", "a file to which the result is added, one JSON object a line")
 )
 
@@ -202,7 +203,7 @@ func (r *soakResult) demand(t *testing.T, s *soakStage) {
 		t.Errorf("%d are lost:\n%s", len(r.Lost), strings.Join(r.Lost[:min(len(r.Lost), 20)], "\n"))
 	}
 	// A double needs a wake in flight at a crash; in a short run a few of them are more than one in a thousand.
-	if n := r.doubledInAll(); n > max(5, r.Wakes/1000) || r.Doubled["nothing"] > 0 {
+	if n := r.doubledInAll(); n > max(5, int(float64(r.Wakes)**soakDoubled)) || r.Doubled["nothing"] > 0 {
 		t.Errorf("%d of %d wakes are doubled: %v", n, r.Wakes, r.Doubled)
 	}
 	if len(s.books.strange) > 0 {

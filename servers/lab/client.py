@@ -15,6 +15,8 @@ import slixmpp
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream import ET, tostring
 
+PATIENCE = 120  # seconds, with a server on a busy machine
+
 
 def out(**line):
     sys.stdout.write(json.dumps(line) + "\n")
@@ -78,7 +80,7 @@ class Client(slixmpp.ClientXMPP):
     async def ask(self, to, kind, payload):
         iq = self.make_iq(ito=to, itype=kind)
         iq.append(ET.fromstring(payload))
-        return await iq.send(timeout=30)
+        return await iq.send(timeout=PATIENCE)
 
     async def iq(self, r):
         try:
@@ -86,7 +88,7 @@ class Client(slixmpp.ClientXMPP):
         except IqError as e:
             return {"xml": tostring(e.iq.xml, top_level=True)}
         except IqTimeout:
-            raise RuntimeError("no answer in 30 s")
+            raise RuntimeError("no answer in %d s" % PATIENCE)
 
     async def send_xml(self, r):
         self.send_raw(r["xml"])
@@ -112,7 +114,8 @@ class Client(slixmpp.ClientXMPP):
         return {}
 
     async def bye(self, r):
-        await self.disconnect()
+        # slixmpp gives a slow server 2 s, and then it would not be gone when we say so.
+        await self.disconnect(wait=PATIENCE)
         self.event("session_end")
         return {}
 
