@@ -5,7 +5,7 @@
 # make soak     everything that can break is broken, again and again, and three times too much (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
-SERVERS = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp redis-server
+SERVERS = prosody prosody-modules lua-dbi-sqlite3 python3-slixmpp redis-server sqlite3
 TOOLS = git gcc libc6-dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s

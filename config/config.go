@@ -34,7 +34,7 @@ type Component struct {
 // App is one app of one provider in one environment.
 type App struct {
 	Name     string `toml:"name"`
-	Provider string `toml:"provider" enum:"apns,fcm"`
+	Provider string `toml:"provider" enum:"apns,fcm,webpush"`
 	Default  bool   `toml:"default"`
 	Endpoint string `toml:"endpoint"` // empty: the provider's own
 	CAFile   string `toml:"ca_file,path"`
@@ -52,12 +52,18 @@ type App struct {
 
 	// FCM
 	CredentialsFile string `toml:"credentials_file,path"`
+
+	// Web Push
+	VAPIDKeyFile string `toml:"vapid_key_file,path"`
+	Contact      string `toml:"contact"` // mailto: or https:
+	AllowPrivate bool   `toml:"allow_private"`
 }
 
 // The providers an App can name.
 const (
-	APNs = "apns"
-	FCM  = "fcm"
+	APNs    = "apns"
+	FCM     = "fcm"
+	WebPush = "webpush"
 )
 
 // The environments of APNs.

@@ -39,6 +39,7 @@ func checkFiles(c *Config, mode fs.FileMode) Errors {
 		for name, path := range map[string]string{"key_file": a.KeyFile, "certificate_file": a.CertificateFile, "credentials_file": a.CredentialsFile} {
 			f.private(join(key, name), path, maxKey)
 		}
+		f.vapidKey(join(key, "vapid_key_file"), a.VAPIDKeyFile)
 		a.Password = f.secret(join(key, "password_file"), a.PasswordFile)
 		f.authorities(join(key, "ca_file"), a.CAFile)
 	}
@@ -88,6 +89,16 @@ func (f *fileChecker) private(key, path string, limit int64) []byte {
 		return data
 	}
 	return nil
+}
+
+// vapidKey is a key that nobody gives out: it has to be made. We do not make it
+// ourselves, since under a new one every subscription is worthless.
+func (f *fileChecker) vapidKey(key, path string) {
+	if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
+		f.fail(key, fmt.Sprintf("%s: %s", path, cause(err)), "to make one: (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out "+path+")")
+		return
+	}
+	f.private(key, path, maxSecret)
 }
 
 // readers says who but the owner gets at a file; empty: nobody.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,9 +22,12 @@ func Sample() string {
 			continue
 		}
 		fmt.Fprintf(&b, "%s\n", sec.Title)
-		sampleKeys(&b, sec.Name, func(name string) bool { return name != "credentials_file" })
+		others := slices.Concat(ofProvider[FCM], ofProvider[WebPush])
+		sampleKeys(&b, sec.Name, func(name string) bool { return !slices.Contains(others, name) })
 		fmt.Fprintf(&b, "\n%s\nname = \"chat-android\"\nprovider = \"fcm\"\n", sec.Title)
-		sampleKeys(&b, sec.Name, func(name string) bool { return name == "credentials_file" })
+		sampleKeys(&b, sec.Name, func(name string) bool { return slices.Contains(ofProvider[FCM], name) })
+		fmt.Fprintf(&b, "\n%s\nname = \"chat-web\"\nprovider = \"webpush\"\n", sec.Title)
+		sampleKeys(&b, sec.Name, func(name string) bool { return slices.Contains(ofProvider[WebPush], name) })
 	}
 	return b.String()
 }

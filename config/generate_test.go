@@ -76,7 +76,7 @@ func TestSampleIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Component == nil || len(c.Apps) != 2 {
+	if c.Component == nil || len(c.Apps) != 3 {
 		t.Errorf("got %+v", c)
 	}
 	for line := range strings.Lines(Sample()) {

@@ -134,6 +134,7 @@ func TestEmptyFileIsAConfiguration(t *testing.T) {
 func TestLoadFindsFaultsInFiles(t *testing.T) {
 	const link = "[component]\njid = \"push.example.org\"\n"
 	const fcm = "[[app]]\nname = \"a\"\nprovider = \"fcm\"\ncredentials_file = \"a.json\"\n"
+	const webpush = "[[app]]\nname = \"a\"\nprovider = \"webpush\"\nvapid_key_file = \"vapid.pem\"\ncontact = \"mailto:a@example.org\"\n"
 	tests := []struct {
 		name  string
 		files map[string]string
@@ -161,6 +162,11 @@ func TestLoadFindsFaultsInFiles(t *testing.T) {
 			"rouse: DIR/rouse.toml:4:1: app[0].credentials_file: readable by everyone (mode 0604)\nhint: chmod 0600 DIR/a.json\n" +
 				"rouse: DIR/rouse.toml:5:1: app[0].ca_file: DIR/ca.pem: holds no certificate\nhint: certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE\n" +
 				"rouse: DIR/rouse.toml:7:1: rules.grace: a grace window is not available yet\nhint: grace = \"0s\", or leave it out\n"},
+		{"no VAPID key", map[string]string{"rouse.toml": webpush}, nil,
+			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: DIR/vapid.pem: no such file or directory\nhint: to make one: (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out DIR/vapid.pem)\n"},
+		{"VAPID key for everyone", map[string]string{"rouse.toml": webpush, "vapid.pem": "x"}, map[string]fs.FileMode{"vapid.pem": 0o644},
+			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: readable by everyone (mode 0644)\nhint: chmod 0600 DIR/vapid.pem\n"},
+		{"VAPID key", map[string]string{"rouse.toml": webpush, "vapid.pem": "x"}, nil, ""},
 		{"node key", map[string]string{"rouse.toml": "", "rouse.key": "x"}, map[string]fs.FileMode{"rouse.key": 0o644},
 			"rouse: DIR/rouse.toml: store.key_file: readable by everyone (mode 0644)\nhint: chmod 0600 DIR/rouse.key\n"},
 		{"no configuration", nil, nil,

@@ -219,7 +219,7 @@ func (v *validator) apps() {
 			}
 		}
 		v.endpoint(key+".endpoint", a.Endpoint)
-		if v.required(key+".provider", a.Provider, `"apns" or "fcm"`) {
+		if v.required(key+".provider", a.Provider, `"apns", "fcm" or "webpush"`) {
 			v.provider(key, a)
 		}
 	}
@@ -227,8 +227,9 @@ func (v *validator) apps() {
 
 // ofProvider lists the keys that only one provider has.
 var ofProvider = map[string][]string{
-	APNs: {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip"},
-	FCM:  {"credentials_file"},
+	APNs:    {"topic", "environment", "key_file", "key_id", "team_id", "certificate_file", "password_file", "voip"},
+	FCM:     {"credentials_file"},
+	WebPush: {"vapid_key_file", "contact", "allow_private"},
 }
 
 func (v *validator) provider(key string, a *App) {
@@ -245,7 +246,43 @@ func (v *validator) provider(key string, a *App) {
 	case FCM:
 		a.Environment = ""
 		v.required(key+".credentials_file", a.CredentialsFile, "the service account's key as downloaded from the Firebase console (JSON)")
+	case WebPush:
+		a.Environment = ""
+		v.webPush(key, a)
 	}
+}
+
+func (v *validator) webPush(key string, a *App) {
+	if a.Endpoint != "" {
+		v.fail(key+".endpoint", "does nothing for webpush", "take it out: each subscription has an endpoint of its own")
+	}
+	v.required(key+".vapid_key_file", a.VAPIDKeyFile, `the private key that apps subscribe for: vapid_key_file = "vapid.pem"`)
+	const hint = `like "mailto:push@example.org", or an https: address`
+	if !v.required(key+".contact", a.Contact, "whom push services can write to, "+hint) {
+		return
+	}
+	switch u, err := url.Parse(a.Contact); {
+	case err != nil, u.Scheme != "mailto" && u.Scheme != "https":
+		v.fail(key+".contact", fmt.Sprintf("%q is not an address of mailto: or https:", a.Contact), hint)
+	case !public(u):
+		v.fail(key+".contact", fmt.Sprintf("%q is not in a domain of the public Internet", a.Contact), "Apple refuses tokens with such a contact (403 BadJwtToken); "+hint)
+	}
+}
+
+// public reports whether an address is in a domain that others could look up
+// (RFC 6762 §3, RFC 6761 §6, RFC 9476).
+func public(u *url.URL) bool {
+	host := u.Hostname()
+	if u.Scheme == "mailto" {
+		user, domain, _ := strings.Cut(u.Opaque, "@")
+		if host = domain; user == "" || strings.ContainsAny(u.Opaque, " ,") {
+			return false
+		}
+	}
+	_, err := netip.ParseAddr(host)
+	labels := strings.Split(host, ".")
+	return err != nil && len(labels) > 1 && !slices.Contains(labels, "") &&
+		!slices.Contains([]string{"local", "localhost", "localdomain", "invalid", "internal", "test", "alt"}, labels[len(labels)-1])
 }
 
 var tenCharacters = regexp.MustCompile(`^[A-Z0-9]{10}$`)

@@ -38,6 +38,7 @@ type Server interface {
 type Observer interface {
 	Event(kind session.Kind)
 	Decision(rule string, v session.Verdict)
+	UnknownNode() // a node that was issued here is not in the store
 }
 
 // Config is what a Gateway needs. All fields but Answered and Observer are required.
@@ -87,6 +88,7 @@ type Gateway struct {
 	due    chan struct{}          // something may have become due
 	back   chan struct{}          // the store may have gone back in time
 	linked atomic.Bool
+	losses losses
 }
 
 // New makes a Gateway. It does nothing yet.

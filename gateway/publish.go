@@ -48,8 +48,7 @@ func (g *Gateway) Publish(ctx context.Context, p PublishRequest) Answer {
 	reg, err := g.registration(ctx, p.Node)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		g.log.Error("a node that was issued here is not in the store", "node", p.Node[:6],
-			"hint", "was the store lost, or restored from an older copy? Devices register again when they next start")
+		g.lost(p.Node)
 		return Later
 	case err != nil:
 		g.log.Error("publish: cannot read the registration", "err", err)

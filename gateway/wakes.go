@@ -66,6 +66,9 @@ func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, er
 	reg, err := g.registration(ctx, job.Key.Node)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		if g.cfg.Nodes.Ours(job.Key.Node) {
+			g.lost(job.Key.Node)
+		}
 		return "no registration has this node", nil
 	case err != nil:
 		return "", err

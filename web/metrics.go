@@ -39,6 +39,7 @@ type Metrics struct {
 	connected prometheus.Gauge
 	events    map[session.Kind]prometheus.Counter
 	decisions map[decision]prometheus.Counter
+	unknown   prometheus.Counter
 	wakesVec  *prometheus.CounterVec
 	wakes     atomic.Pointer[map[wake]prometheus.Counter] // replaced when the apps change
 	latency   prometheus.Histogram
@@ -78,6 +79,9 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rouse_decisions_total",
 		Help: "Decisions about an endpoint or an account, by the rule that spoke and what it said."}, []string{"rule", "verdict"})
+	m.unknown = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "rouse_unknown_nodes_total",
+		Help: "Times that a node which was issued here was not in the store: it was lost, or is an older copy."})
 	m.wakesVec = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rouse_wakes_total",
 		Help: "Tries to deliver a wake, by provider, app and what came of it."}, []string{"provider", "app", "outcome"})
@@ -94,7 +98,7 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 		Help:        "Always 1; the label says which version runs.",
 		ConstLabels: prometheus.Labels{"version": l.Version}})
 	build.Set(1)
-	registry.MustRegister(m.connected, events, decisions, m.wakesVec, m.latency, storeSeconds, build,
+	registry.MustRegister(m.connected, events, decisions, m.unknown, m.wakesVec, m.latency, storeSeconds, build,
 		newCountCollector(m.counts, l.Providers),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -171,6 +175,9 @@ func (m *Metrics) Event(kind session.Kind) { known(m.events, kind, other).Inc() 
 func (m *Metrics) Decision(rule string, v session.Verdict) {
 	known(m.decisions, decision{rule, v}, decision{other, other}).Inc()
 }
+
+// UnknownNode counts a node of ours that the store does not know.
+func (m *Metrics) UnknownNode() { m.unknown.Inc() }
 
 // Wake counts one try to deliver a wake.
 func (m *Metrics) Wake(provider, app, outcome string) {

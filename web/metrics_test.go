@@ -69,6 +69,7 @@ func TestEverythingIsThereFromTheStart(t *testing.T) {
 		"rouse_sessions":            int(session.NumStates),
 		"rouse_endpoints":           3 * 2,
 		"rouse_store_seconds":       3,
+		"rouse_unknown_nodes_total": 1,
 	} {
 		all := series(t, registry, name)
 		if len(all) != want {

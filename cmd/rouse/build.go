@@ -135,6 +135,6 @@ func newMetrics(cfg *config.Config, db store.Store) *web.Metrics {
 	}
 	return web.NewMetrics(prometheus.NewRegistry(), web.Labels{
 		Version: release, Rules: business.Rules(), Outcomes: outcomes,
-		Providers: []string{config.APNs, config.FCM, relayKind}, StoreOps: storeOps(), Apps: metricApps(cfg),
+		Providers: []string{config.APNs, config.FCM, config.WebPush, relayKind}, StoreOps: storeOps(), Apps: metricApps(cfg),
 	}, counter(cfg, db))
 }

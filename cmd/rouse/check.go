@@ -26,7 +26,7 @@ func checkCommand() command {
 		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: link, credentials, files",
 		more: "Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
 			"APNs and FCM to judge our credentials without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
-			"FCM gets a message that is validated only. Each line says what was found, why it matters and what to change.\n" +
+			"FCM gets a message that is validated only; for Web Push there is nobody to ask, so the key is tried and its public half printed. Each line says what was found, why it matters and what to change.\n" +
 			"May run beside a serving rouse.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			load := configFlags(fs)
@@ -251,6 +251,9 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 		cancel()
 		if f.OK = err == nil; f.OK {
 			f.Text = "the credentials are accepted"
+			if k, ok := provider.(interface{ PublicKey() string }); ok {
+				f.Text = "the key signs; apps have to subscribe with its public key: " + k.PublicKey()
+			}
 		} else {
 			place := cfg.Place(fmt.Sprintf("app[%d]", i))
 			f.Text, f.Fix = hinted(err)

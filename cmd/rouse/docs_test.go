@@ -68,7 +68,7 @@ func TestMetricsAreThere(t *testing.T) {
 	a.web.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	name, histogram := regexp.MustCompile(`\brouse_[a-z_]+`), regexp.MustCompile(`_(bucket|sum|count)$`)
 	found := 0
-	for _, file := range []string{"install", "troubleshooting", "operations", "many-machines"} {
+	for _, file := range []string{"install", "troubleshooting", "operations", "backup", "many-machines"} {
 		text, err := os.ReadFile("../../docs/" + file + ".md")
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func nodeKey(ctx context.Context, file string, st store.Store) (*gateway.Nodes, 
 	}
 	nodes, err := gateway.NewNodes(string(text))
 	if err != nil {
-		return nil, keyError(file, err.Error(), "restore it from a backup; docs/operations.md says what to do when it is lost")
+		return nil, keyError(file, err.Error(), "restore it from a backup; docs/backup.md says what to do when it is lost")
 	}
 	kept, err := st.Keep(ctx, "node-key", nodes.Fingerprint())
 	if err != nil {
@@ -44,7 +44,7 @@ func nodeKey(ctx context.Context, file string, st store.Store) (*gateway.Nodes, 
 			os.Remove(file)
 			cause = "is missing, and the store has nodes that were issued under it"
 		}
-		return nil, keyError(file, cause, "restore it from a backup, or name it in store.key_file; docs/operations.md says what to do when it is lost")
+		return nil, keyError(file, cause, "restore it from a backup, or name it in store.key_file; docs/backup.md says what to do when it is lost")
 	}
 	return nodes, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"rouse/config"
 	"rouse/store"
@@ -37,5 +36,5 @@ func finished(ctx context.Context, s store.Store) error {
 	if err != nil || of == "" {
 		return err
 	}
-	return hintedError{fmt.Errorf("this is an unfinished copy of %s", of), "finish it first: rouse store copy " + of + " TO"}
+	return hint{"this is an unfinished copy of " + of, "finish it first: rouse store copy " + of + " TO"}
 }

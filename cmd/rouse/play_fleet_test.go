@@ -31,6 +31,14 @@ func pair(t *testing.T, o lab.Options) (a, b *play) {
 func pairOn(t *testing.T, o lab.Options) (a, b *play, redis *lab.Redis) {
 	t.Helper()
 	a = prepare(t, o)
+	b, redis = a.pair()
+	return a, b, redis
+}
+
+// pair is pairOn for a scene that is set already.
+func (p *play) pair() (b *play, redis *lab.Redis) {
+	t, a := p.t, p
+	t.Helper()
 	redis, err := lab.StartRedis(a.ctx, lab.RedisOptions{Dir: filepath.Join(a.dir, "redis"), Persist: "always"})
 	a.must(err)
 	t.Cleanup(func() {
@@ -61,7 +69,7 @@ func pairOn(t *testing.T, o lab.Options) (a, b *play, redis *lab.Redis) {
 			t.Logf("b:\n%s", b.logTail(80))
 		}
 	})
-	return a, b, redis
+	return b, redis
 }
 
 // standsBy starts a process beside one that has the link.

@@ -44,17 +44,28 @@ func begin(t *testing.T, o lab.Options) *play {
 // prepare is begin without rouse and without romeo.
 func prepare(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	t.Parallel() // each has a Prosody and ports of its own, and mostly waits
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	o.Users = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+	o.Users = people
 	if o.Host == "" {
 		o.Host = "example.test"
 	}
+	return prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
+		return newScene(ctx, dir, program, env, o)
+	})
+}
+
+// people have accounts.
+var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+
+// prepareOn is prepare with a scene to choose.
+func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {
+	t.Helper()
+	t.Parallel() // each has a server and ports of its own, and mostly waits
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newScene(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"}, o)
+	s, err := build(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"})
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -66,7 +77,7 @@ func prepare(t *testing.T, o lab.Options) *play {
 			t.Errorf("at the end: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("Prosody:\n%s\nrouse:\n%s", s.prosody.LogTail(60), s.logTail(80))
+			t.Logf("the server:\n%s\nrouse:\n%s", s.server.LogTail(60), s.logTail(80))
 		}
 	})
 	return p
@@ -82,7 +93,7 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.prosody.Host()+"/"+resource, "pw", p.prosody.ClientAddr()
+	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", p.server.ClientAddr()
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
@@ -111,7 +122,7 @@ func (p *play) enable(c *lab.Client, name string) {
 
 func (p *play) enableBy(provider string, c *lab.Client, name string) {
 	p.t.Helper()
-	r, err := c.Register(p.ctx, p.prosody.Rouse().JID, provider, tokenOf(provider, name), name)
+	r, err := c.Register(p.ctx, p.server.Rouse().JID, provider, tokenOf(provider, name), name)
 	p.must(err)
 	n := p.events("enable")
 	p.must(c.EnablePush(p.ctx, r))
@@ -145,7 +156,7 @@ func (p *play) starts() {
 func (p *play) sends(stanza string) {
 	p.t.Helper()
 	p.must(p.romeo.Send(p.ctx, stanza))
-	_, err := p.romeo.IQ(p.ctx, p.prosody.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
+	_, err := p.romeo.IQ(p.ctx, p.server.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
 	p.must(err)
 }
 
@@ -181,7 +192,7 @@ func (p *play) says(stanza string) {
 // chat is says with a chat message to juliet.
 func (p *play) chat(id string) {
 	p.t.Helper()
-	p.says(lab.Chat("juliet@"+p.prosody.Host(), id, "body of "+id))
+	p.says(lab.Chat("juliet@"+p.server.Host(), id, "body of "+id))
 }
 
 // settle returns when everything that romeo's stanzas led to has been decided:

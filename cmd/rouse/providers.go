@@ -10,6 +10,7 @@ import (
 	"rouse/push/fcm"
 	"rouse/push/h2"
 	"rouse/push/relay"
+	"rouse/push/webpush"
 )
 
 // relayKind is the kind of provider that has servers publish to third parties.
@@ -28,7 +29,11 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 			})
 			continue
 		}
-		apps[cfg.Apps[i].Name] = push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p}
+		if app.Kind == config.WebPush {
+			app.Timeout = webpush.Timeout
+		}
+		apps[cfg.Apps[i].Name] = app
 	}
 	if third != nil {
 		apps[""] = push.App{Kind: relayKind, Provider: third, Timeout: relay.Timeout, PerService: true}
@@ -44,7 +49,18 @@ func provider(a *config.App, keys *apns.Keys) (push.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	if a.Provider == config.FCM {
+	switch a.Provider {
+	case config.WebPush:
+		text, err := os.ReadFile(a.VAPIDKeyFile)
+		if err != nil {
+			return nil, err
+		}
+		key, err := webpush.ParseKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("vapid_key_file: %w", err)
+		}
+		return webpush.New(webpush.Options{Key: key, Contact: a.Contact, AllowPrivate: a.AllowPrivate, Roots: roots})
+	case config.FCM:
 		credentials, err := os.ReadFile(a.CredentialsFile)
 		if err != nil {
 			return nil, err

@@ -17,13 +17,25 @@ import (
 	"rouse/servers/lab"
 )
 
-// scene is everything around a rouse that is to be seen at work: a real Prosody
+// sceneServer is what a scene needs of its XMPP server.
+type sceneServer interface {
+	Host() string
+	Rouse() lab.Component
+	ClientAddr() string
+	ComponentAddr() string
+	LogFile() string
+	LogTail(lines int) string
+	Close() error
+}
+
+// scene is everything around a rouse that is to be seen at work: a real server
 // with mod_rouse, real clients, and stand-ins for APNs and FCM that speak the
 // real protocols. rouse itself is a process of its own, so that it can be killed.
 // The demo and the scenario tests play on it.
 type scene struct {
 	dir     string
-	prosody *lab.Prosody
+	server  sceneServer
+	prosody *lab.Prosody // the server, where it is one
 	clients *lab.Clients
 	apns    *pushtest.APNs
 	fcm     *pushtest.FCM
@@ -43,10 +55,24 @@ const (
 	sceneAndroid = "chat-android"
 )
 
-// newScene starts everything but rouse. The options of Prosody may leave out
+// newScene starts everything but rouse, with a Prosody. Its options may leave out
 // Dir. Only a whole scene needs closing.
-func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (_ *scene, err error) {
-	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`}
+func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (*scene, error) {
+	o.Dir = filepath.Join(dir, "prosody")
+	prosody, err := lab.StartProsody(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSceneOn(prosody, dir, program, env)
+	if err == nil {
+		s.prosody = prosody
+	}
+	return s, err
+}
+
+// newSceneOn is newScene with a server that runs, and is closed with the scene.
+func newSceneOn(server sceneServer, dir string, program, env []string) (_ *scene, err error) {
+	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`, server: server}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -58,10 +84,6 @@ func newScene(ctx context.Context, dir string, program, env []string, o lab.Opti
 	if s.fcm, err = pushtest.NewFCM(pushtest.FCMOptions{}); err != nil {
 		return nil, err
 	}
-	o.Dir = filepath.Join(dir, "prosody")
-	if s.prosody, err = lab.StartProsody(ctx, o); err != nil {
-		return nil, err
-	}
 	if s.clients, err = lab.StartClients(); err != nil {
 		return nil, err
 	}
@@ -70,8 +92,8 @@ func newScene(ctx context.Context, dir string, program, env []string, o lab.Opti
 
 // configure writes rouse.toml and what it names.
 func (s *scene) configure() error {
-	rouse := s.prosody.Rouse()
-	return s.configureFor(s.prosody.ComponentAddr(), rouse.JID, rouse.Secret, s.prosody.Host())
+	rouse := s.server.Rouse()
+	return s.configureFor(s.server.ComponentAddr(), rouse.JID, rouse.Secret, s.server.Host())
 }
 
 // configureFor is configure for a server of one host.
@@ -145,7 +167,7 @@ func (s *scene) start(ctx context.Context) error {
 	if err := s.launch(); err != nil {
 		return err
 	}
-	return s.await(ctx, "rouse's link to Prosody", s.linked)
+	return s.await(ctx, "rouse's link to the server", s.linked)
 }
 
 func (s *scene) linked() bool { return s.gauge("rouse_component_connected") == "1" }
@@ -251,8 +273,8 @@ func (s *scene) close() error {
 		errs = append(errs, s.clients.Close())
 	}
 	errs = append(errs, s.stop())
-	if s.prosody != nil {
-		errs = append(errs, s.prosody.Close())
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
 	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())

@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"reflect"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rouse/config"
+	"rouse/gateway"
 	"rouse/session"
 	"rouse/store"
 )
@@ -30,20 +32,26 @@ func theStore(ts *testscript.TestScript, url string) store.Store {
 	return st
 }
 
+// scriptKey is the key of the nodes in a store that a script fills.
+var scriptKey = strings.Repeat("a5", gateway.KeySize)
+
 // fill puts N accounts, each with a device, a wake and decisions, into a store, and
-// what else there is.
+// what else there is. The key that goes with it is written into rouse.key.
 func fill(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, 2, "fill STORE N")
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	st := theStore(ts, args[0])
 	defer func() { ts.Check(st.Close()) }()
+	nodes, err := gateway.NewNodes(scriptKey)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("rouse.key"), []byte(scriptKey), 0o600))
 	now := time.Now().UTC()
 	items := []store.Item{
 		{Reporter: store.Reporter{Host: "example.org", Epoch: 7, Seq: 9}},
 		{Owner: store.Owner{Key: store.NodeKey("node1"), Account: session.Account{Serial: 1}.Clone()}},
 		{Registration: session.Registration{Node: "gone", App: "a", Domain: "d", Updated: now, Dead: "asked", Died: now}},
-		{Name: "node-key", Value: "0123456789abcdef"},
+		{Name: "node-key", Value: nodes.Fingerprint()},
 	}
 	for i := range n {
 		phone := session.Address{Service: "push.example.org", Node: fmt.Sprintf("node%d", i)}
@@ -90,15 +98,17 @@ func alike(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cut starts rouse, ends it with a signal once there are MORE registrations in a
-// file that it writes, and wants it to have ended by that.
-func cut(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 4, -1, "cut SIGNAL FILE MORE ARG...")
+// cut starts rouse, ends it with a signal once there is enough in a store that it
+// writes, and wants it to have ended by that.
+func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	sig, ok := map[string]os.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}[args[0]]
 	if !ok {
 		ts.Fatalf("no signal %q", args[0])
 	}
-	file := ts.MkAbs(args[1])
+	written := func() int { return g.keys(args[1]) }
+	if file, ok := strings.CutPrefix(args[1], "sqlite:"); ok {
+		written = func() int { return registrations(ts.MkAbs(file)) }
+	}
 	more, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	self, err := os.Executable()
@@ -117,14 +127,14 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 	defer func() { <-ended }()
 	defer cmd.Process.Kill()
-	for deadline := time.Now().Add(scriptPatience); registrations(file) < more; {
+	for deadline := time.Now().Add(scriptPatience); written() < more; {
 		select {
 		case <-ended:
 			ts.Fatalf("it ended before it was cut:\n%s", said.text())
 		case <-time.After(time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s has only %d registrations", args[1], registrations(file))
+			ts.Fatalf("there are only %d in %s", written(), args[1])
 		}
 	}
 	ts.Check(cmd.Process.Signal(sig))

@@ -23,6 +23,7 @@ import (
 
 	"rouse/component/componenttest"
 	"rouse/push/pushtest"
+	"rouse/servers/lab"
 	"rouse/store/sqlite"
 )
 
@@ -34,7 +35,6 @@ import (
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
 //	mute                          the same with a server that takes the handshake and says nothing more
-//	redis FILE...                 starts a Redis, and writes it into files of configuration as their store
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
 //	secretshown FILE              wants stdout to have what is in a file
@@ -42,7 +42,13 @@ import (
 //	fill STORE N                  puts N accounts with devices, wakes and decisions into a store
 //	alike STORE STORE             wants both to hold the same
 //	damage FILE STATEMENT         runs a statement of SQL in a file
-//	cut SIGNAL FILE MORE ARG...   runs rouse, and ends it when there are MORE registrations in FILE
+//	cut SIGNAL STORE MORE ARG...  runs rouse, and ends it when there are MORE registrations in a file, or keys in a Redis
+//	redis NAME [LINE...]          starts a Redis with lines of redis.conf, and sets NAME to its address
+//	storein URL FILE...           writes an address into files of configuration as their store
+//	ask NAME COMMAND...           gives a Redis a command; {user@host} is the shard of that owner
+//	info NAME SECTION REGEXP      waits until what a Redis says of itself matches
+//	end SIGNAL NAME               ends a Redis
+//	again NAME                    starts it again
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
@@ -62,12 +68,17 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
 			"edit":        edit,
-			"redis":       startRedis,
 			"takestore":   takeStore,
 			"format":      format,
 			"fill":        fill,
 			"alike":       alike,
-			"cut":         cut,
+			"storein":     storeIn,
+			"cut":         onStage(4, -1, (*stage).cut),
+			"redis":       onStage(1, -1, (*stage).startRedis),
+			"ask":         onStage(2, -1, (*stage).redisCommand),
+			"info":        onStage(3, 3, (*stage).redisInfo),
+			"end":         onStage(2, 2, (*stage).endRedis),
+			"again":       onStage(1, 1, (*stage).againRedis),
 			"damage":      damageFile,
 			"private":     private,
 			"secretshown": secretShown,
@@ -138,6 +149,7 @@ func format(ts *testscript.TestScript, neg bool, args []string) {
 type stage struct {
 	t *testing.T
 	*serving
+	redis map[string]*lab.Redis
 }
 
 // serving is one rouse serve.

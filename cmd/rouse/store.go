@@ -19,7 +19,8 @@ func storeCommand() command {
 			"  Copies everything into an empty store and proves that both hold the same. Nobody may work on either\n" +
 			"  meanwhile. Broken off, even by kill -9, it goes on with the same command.\n" +
 			"rouse store verify [-c FILE] [--password-file FILE] [--ca-file FILE] [--json] [STORE]\n" +
-			"  Reads everything in a store, by default the configuration's, and says what is there or what is wrong.\n\n" +
+			"  Reads everything in a store, by default the configuration's, and says what is there or what is wrong.\n" +
+			"  Nobody may work on it meanwhile.\n\n" +
 			"FROM, TO and STORE are written as store.url is: sqlite:FILE, redis://host:6379/0, redis+cluster://…,\n" +
 			"redis+sentinel://…; files are relative to the working directory. Others can see what stands on a command\n" +
 			"line: the password of a Redis belongs into a file.",
@@ -107,18 +108,7 @@ func there(s *config.Store) error {
 		if errors.As(err, &at) {
 			err = at.Err
 		}
-		return hintedError{fmt.Errorf("%s: %w", s.Name, err), "is it the right file?"}
+		return hint{fmt.Sprintf("%s: %v", s.Name, err), "is it the right file?"}
 	}
 	return nil
 }
-
-// hintedError is an error with a remedy of ours.
-type hintedError struct {
-	error
-	hint string
-}
-
-func (e hintedError) Unwrap() error { return e.error }
-
-// Hint gives the remedy.
-func (e hintedError) Hint() string { return e.hint }

@@ -51,8 +51,8 @@ func (c *storeCall) copy(ctx context.Context, io stdio, args []string) error {
 // copyStore opens both stores, each for as long as nobody else works on it.
 func copyStore(ctx context.Context, from, to *config.Store, progress func(transfer.Progress)) (transfer.Tally, error) {
 	var t transfer.Tally
-	return t, alone(ctx, from, func(ctx context.Context, source store.Store) error {
-		return alone(ctx, to, func(ctx context.Context, target store.Store) error {
+	return t, alone(ctx, from, "copies the store", func(ctx context.Context, source store.Store) error {
+		return alone(ctx, to, "copies a store to here", func(ctx context.Context, target store.Store) error {
 			var err error
 			t, err = transfer.Copy(ctx, source, target, transfer.Options{Source: from.Name, Progress: progress, Now: time.Now})
 			if err != nil {
@@ -63,14 +63,13 @@ func copyStore(ctx context.Context, from, to *config.Store, progress func(transf
 	})
 }
 
-// alone opens a store that nobody else may work on.
-func alone(ctx context.Context, s *config.Store, do func(context.Context, store.Store) error) error {
+// alone opens a store that nobody else may work on, and says what it does there.
+func alone(ctx context.Context, s *config.Store, what string, do func(context.Context, store.Store) error) error {
 	st, err := openStore(ctx, s)
 	if err != nil {
 		return err
 	}
-	machine, _ := os.Hostname() // for people; they can do without
-	self := store.Process{ID: rand.Text(), Machine: machine, PID: os.Getpid(), Version: release, Started: time.Now(), Link: "none: copies the store"}
+	self := store.Process{ID: rand.Text(), Machine: machine(), PID: os.Getpid(), Version: release, Started: time.Now(), Link: "none: " + what}
 	ctx, leave, err := transfer.Alone(ctx, st, self)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", s.Name, err), st.Close())

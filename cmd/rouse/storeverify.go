@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"rouse/config"
+	"rouse/store"
 	"rouse/store/transfer"
 )
 
@@ -60,34 +61,31 @@ func (c *storeCall) verify(ctx context.Context, io stdio, args []string) error {
 	return err
 }
 
-// verifyStore reads all of a store twice: once for what is wrong, once for what is there.
-func verifyStore(ctx context.Context, s *config.Store) (_ transfer.Tally, err error) {
-	var t transfer.Tally
+// verifyStore reads all of a store twice: once for what is wrong, once for what is
+// there. Nobody may work on it meanwhile: what changes would look wrong.
+func verifyStore(ctx context.Context, s *config.Store) (t transfer.Tally, err error) {
 	if err := there(s); err != nil {
 		return t, err
 	}
-	st, err := openStore(ctx, s)
-	if err != nil {
-		return t, err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := st.Verify(ctx); err != nil {
-		return t, damage(s.Name, err)
-	}
-	if err := finished(ctx, st); err != nil {
-		return t, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	if t, err = transfer.Count(ctx, st); err != nil {
-		return t, damage(s.Name, err)
-	}
-	return t, nil
+	return t, alone(ctx, s, "verifies the store", func(ctx context.Context, st store.Store) error {
+		if err := st.Verify(ctx); err != nil {
+			return damage(s.Name, err)
+		}
+		if err := finished(ctx, st); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		if t, err = transfer.Count(ctx, st); err != nil {
+			return damage(s.Name, err)
+		}
+		return nil
+	})
 }
 
 // damage gives what is wrong with a store a place, and a remedy if it has none.
 func damage(name string, err error) error {
 	err = fmt.Errorf("%s: %w", name, err)
-	if _, hint := hinted(err); hint != "" {
+	if _, remedy := hinted(err); remedy != "" {
 		return err
 	}
-	return hintedError{err, "stop rouse and put back a backup: docs/operations.md"}
+	return hint{err.Error(), "stop rouse and put back a backup: docs/backup.md"}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -12,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -72,7 +70,7 @@ func NewAPNs(opts APNsOptions) (*APNs, error) {
 	if opts.Certificates {
 		ask = tls.RequireAndVerifyClientCert
 	}
-	a.server, err = serve(opts.Listen, opts.Streams, ask, a)
+	a.server, err = serve(listening{listen: opts.Listen, streams: opts.Streams, ask: ask}, a)
 	return a, err
 }
 
@@ -267,7 +265,7 @@ func (a *APNs) authorise(state *tls.ConnectionState, h http.Header) (int, string
 		return http.StatusForbidden, "MissingProviderToken"
 	}
 	t, err := parseJWT(bearer)
-	if err != nil || t.Header.Alg != "ES256" || t.Header.Kid != a.opts.KeyID || t.Claims.Iss != a.opts.TeamID || !a.knows(bearer) && !a.signedBy(t) {
+	if err != nil || t.Header.Alg != "ES256" || t.Header.Kid != a.opts.KeyID || t.Claims.Iss != a.opts.TeamID || !a.knows(bearer) && !t.signedBy(&a.key.PublicKey) {
 		return http.StatusForbidden, "InvalidProviderToken"
 	}
 	now := a.opts.Now()
@@ -295,16 +293,6 @@ func (a *APNs) knows(bearer string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.bearer == bearer
-}
-
-// signedBy checks an ES256 signature: r and s, 32 bytes each (RFC 7518 §3.4).
-func (a *APNs) signedBy(t jwt) bool {
-	if len(t.Signature) != 64 {
-		return false
-	}
-	sum := sha256.Sum256(t.Signed)
-	r, s := new(big.Int).SetBytes(t.Signature[:32]), new(big.Int).SetBytes(t.Signature[32:])
-	return ecdsa.Verify(&a.key.PublicKey, sum[:], r, s)
 }
 
 func newUUID() string {

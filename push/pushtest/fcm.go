@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -58,7 +57,7 @@ func NewFCM(opts FCMOptions) (*FCM, error) {
 	}
 	f := &FCM{opts: opts, key: key, grants: make(map[string]time.Time),
 		email: "push@" + opts.ProjectID + ".iam.gserviceaccount.com"}
-	f.server, err = serve(opts.Listen, opts.Streams, tls.NoClientCert, f)
+	f.server, err = serve(listening{listen: opts.Listen, streams: opts.Streams}, f)
 	return f, err
 }
 

@@ -15,23 +15,25 @@ type Received struct {
 	ID       string        // APNs: apns-id
 	Topic    string        // APNs: apns-topic
 	PushType string        // APNs: apns-push-type
-	Priority string        // APNs: 10 or 5; FCM: high or normal
+	Priority string        // APNs: 10 or 5; FCM: high or normal; Web Push: Urgency
 	Expires  time.Time     // APNs: apns-expiration; zero: there was none
-	TTL      time.Duration // FCM: ttl
-	Collapse string        // APNs: apns-collapse-id; FCM: collapse_key
-	Account  string        // APNs: the payload's account; FCM: data.account
+	TTL      time.Duration // FCM: ttl; Web Push: TTL
+	Collapse string        // APNs: apns-collapse-id; FCM: collapse_key; Web Push: Topic
+	Account  string        // APNs, Web Push: the payload's account; FCM: data.account
 	DryRun   bool          // FCM: validate_only
 	Bearer   string        // what the request was authorised with
 	Peer     string        // address of the client's end: one for each connection
 	Header   http.Header
-	Payload  []byte
+	Payload  []byte // Web Push: decrypted
 
 	Status int    // answered; 0: nothing was
-	Reason string // APNs: reason; FCM: errorCode
+	Reason string // APNs: reason; FCM: errorCode; Web Push: what was wrong
 }
 
 // Delivered reports whether a device was woken by it.
-func (r Received) Delivered() bool { return r.Status == http.StatusOK && !r.DryRun }
+func (r Received) Delivered() bool {
+	return (r.Status == http.StatusOK || r.Status == http.StatusCreated) && !r.DryRun
+}
 
 // Reply tells a stand-in to answer otherwise than it would by itself.
 type Reply struct {
@@ -39,9 +41,11 @@ type Reply struct {
 	Reason     string        // APNs: reason; FCM: errorCode of the FcmError
 	Timestamp  time.Time     // APNs, 410: since when the token is gone
 	RetryAfter string        // header Retry-After, verbatim
+	Location   string        // header Location, for redirects
 	Body       []byte        // verbatim, in place of Reason
 	Delay      time.Duration // before the answer
 	GoAway     bool          // the connection is closed gracefully with the answer (RFC 9113 §6.8)
+	Garbage    []byte        // these bytes in place of an answer, then the end of the connection; with Hang that comes when the client goes
 	Reset      bool          // no answer: the connection is reset
 	Hang       bool          // no answer, for as long as the client waits
 }

@@ -34,31 +34,43 @@ type server struct {
 
 type connKey struct{}
 
-func serve(listen string, streams int, ask tls.ClientAuthType, h http.Handler) (*server, error) {
+// listening says how a stand-in is reached.
+type listening struct {
+	listen  string             // 127.0.0.1:0
+	streams int                // requests at once on one connection; 1000
+	host    string             // another name for the certificate than 127.0.0.1
+	http1   bool               // HTTP/1.1 alone
+	ask     tls.ClientAuthType // for a certificate of the client
+}
+
+func serve(l listening, h http.Handler) (*server, error) {
 	s := &server{stop: make(chan struct{}), served: make(chan error, 1)}
 	var err error
 	if s.ca, s.caKey, err = authority(); err != nil {
 		return nil, err
 	}
 	s.caPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.ca.Raw})
-	leaf, err := s.issue("127.0.0.1", x509.ExtKeyUsageServerAuth)
+	if l.listen == "" {
+		l.listen = "127.0.0.1:0"
+	}
+	if l.streams <= 0 {
+		l.streams = 1000
+	}
+	if l.host == "" {
+		l.host = "127.0.0.1"
+	}
+	leaf, err := s.issue(l.host, x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return nil, err
 	}
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
-	if streams <= 0 {
-		streams = 1000
-	}
-	ln, err := net.Listen("tcp", listen)
+	ln, err := net.Listen("tcp", l.listen)
 	if err != nil {
 		return nil, fmt.Errorf("pushtest: %w", err)
 	}
 	clients := x509.NewCertPool()
 	clients.AddCert(s.ca)
 	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
+	protocols.SetHTTP2(!l.http1)
 	protocols.SetHTTP1(true) // only so that a client of HTTP/1 is told what is wrong
 	s.http = &http.Server{
 		Handler:     h,
@@ -67,10 +79,10 @@ func serve(listen string, streams int, ask tls.ClientAuthType, h http.Handler) (
 		TLSConfig: &tls.Config{
 			MinVersion:   tls.VersionTLS12,
 			Certificates: []tls.Certificate{leaf},
-			ClientAuth:   ask,
+			ClientAuth:   l.ask,
 			ClientCAs:    clients,
 		},
-		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: streams},
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: l.streams},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ErrorLog:    log.New(io.Discard, "", 0), // resets on purpose are no news
 	}
@@ -107,6 +119,8 @@ func (s *server) issue(name string, use x509.ExtKeyUsage, change ...func(*x509.C
 	t.ExtKeyUsage = []x509.ExtKeyUsage{use}
 	if ip := net.ParseIP(name); ip != nil {
 		t.IPAddresses, t.DNSNames = []net.IP{ip}, []string{"localhost"}
+	} else if use == x509.ExtKeyUsageServerAuth {
+		t.DNSNames = []string{name}
 	}
 	for _, c := range change {
 		c(t)
@@ -161,6 +175,20 @@ func (s *server) play(w http.ResponseWriter, r *http.Request, reply *Reply) bool
 		}
 	}
 	switch {
+	case reply.Garbage != nil:
+		c, ok := r.Context().Value(connKey{}).(*tls.Conn)
+		if !ok {
+			return false
+		}
+		c.Write(reply.Garbage)
+		if reply.Hang {
+			select {
+			case <-r.Context().Done():
+			case <-s.stop:
+			}
+		}
+		c.Close()
+		return false
 	case reply.Hang:
 		select {
 		case <-r.Context().Done():
@@ -178,6 +206,9 @@ func (s *server) play(w http.ResponseWriter, r *http.Request, reply *Reply) bool
 	}
 	if reply.GoAway {
 		w.Header().Set("Connection", "close")
+	}
+	if reply.Location != "" {
+		w.Header().Set("Location", reply.Location)
 	}
 	if reply.RetryAfter != "" {
 		w.Header().Set("Retry-After", reply.RetryAfter)

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"rouse/servers/servertest"
 )
 
 // classifier prints class and key for each line of XML on stdin, with Prosody's own libraries.
@@ -83,7 +85,7 @@ func TestClassify(t *testing.T) {
 	}
 	var in strings.Builder
 	for _, c := range cases {
-		if err := xml.Unmarshal([]byte(c.stanza), new(element)); err != nil {
+		if err := xml.Unmarshal([]byte(c.stanza), new(servertest.Element)); err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		in.WriteString(c.stanza + "\n")

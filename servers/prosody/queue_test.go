@@ -11,64 +11,36 @@ import (
 	"time"
 
 	"rouse/servers/lab"
+	"rouse/servers/servertest"
 )
-
-// waitFor tries again, 20 times a second, until it is so.
-func (r *rig) waitFor(what string, so func() bool) {
-	r.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-tick.C:
-		case <-r.ctx.Done():
-			r.t.Fatalf("it never came to this: %s", what)
-		}
-	}
-}
 
 // saved tells whether the module has a chunk of its queue on disk.
 func (r *rig) saved() bool {
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(r.p.LogFile()), "data", "*", "rouse", "q%40*"))
-	r.check(err)
+	r.Check(err)
 	return len(files) > 0
-}
-
-func (r *rig) lastBatch() element {
-	r.f.mu.Lock()
-	defer r.f.mu.Unlock()
-	return r.f.batches[len(r.f.batches)-1]
-}
-
-// reconnect brings rouse back and bob with it, where the server was restarted.
-func (r *rig) reconnect() {
-	r.t.Helper()
-	r.f.connect()
-	if _, err := r.bob.IQ(r.ctx, r.p.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>"); err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // While rouse is away everything waits, in order, and nothing comes twice.
 func TestRouseAway(t *testing.T) {
 	r := newRig(t)
-	phone := r.login("alice/phone")
-	sid := r.event("bind", "user", "alice").attr("sid")
-	r.check(phone.Drop(r.ctx))
-	r.event("hibernated", "sid", sid)
-	r.f.disconnect()
+	phone := r.Login("alice/phone")
+	sid := r.Event("bind", "user", "alice").Attr("sid")
+	r.Check(phone.Drop(r.Ctx))
+	r.Event("hibernated", "sid", sid)
+	r.F.Disconnect()
 	for i := range 3 {
-		r.say(strconv.Itoa(i))
+		r.Say(strconv.Itoa(i))
 	}
-	r.waitFor("the queue is saved", r.saved)
+	r.WaitFor("the queue is saved", r.saved)
 	began := time.Now()
-	r.reconnect()
-	n := r.event("queued", "sid", sid).attr("n")
+	r.Reconnect()
+	n := r.Event("queued", "sid", sid).Attr("n")
 	t.Logf("rouse connected, the first waiting event here: %v", time.Since(began))
-	r.want(r.event("queued", "sid", sid), "n", plus(n, 1))
-	r.want(r.event("queued", "sid", sid), "n", plus(n, 2))
-	r.nothing("queued", "hibernated", "resumed")
-	r.waitFor("what was taken is not kept", func() bool { return !r.saved() })
+	r.Want(r.Event("queued", "sid", sid), "n", servertest.Plus(n, 1))
+	r.Want(r.Event("queued", "sid", sid), "n", servertest.Plus(n, 2))
+	r.Nothing("queued", "hibernated", "resumed")
+	r.WaitFor("what was taken is not kept", func() bool { return !r.saved() })
 }
 
 // The batch that rouse did not take comes again under its number.
@@ -76,21 +48,20 @@ func TestRepeat(t *testing.T) {
 	for _, how := range []string{"wait resource-constraint", "silence"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t, func(o *lab.Options) { o.HostLua = "rouse_answer_timeout = 1" })
-			r.f.answers(func(element) string { return how })
-			r.say("one")
-			r.waitFor("a repeated batch", func() bool {
-				r.f.mu.Lock()
-				defer r.f.mu.Unlock()
-				n := len(r.f.batches)
-				return n > 1 && len(r.f.batches[n-1].Children) > 0 && r.f.batches[n-1].attr("seq") == r.f.batches[n-2].attr("seq")
+			r.F.Answers(func(servertest.Element) string { return how })
+			r.Say("one")
+			r.WaitFor("a repeated batch", func() bool {
+				all := r.F.Batches()
+				n := len(all)
+				return n > 1 && len(all[n-1].Children) > 0 && all[n-1].Attr("seq") == all[n-2].Attr("seq")
 			})
-			seq := r.lastBatch().attr("seq")
-			r.f.answers(nil)
-			r.event("archived", "user", "alice")
-			if got := r.lastBatch().attr("seq"); got != seq {
+			seq := r.LastBatch().Attr("seq")
+			r.F.Answers(nil)
+			r.Event("archived", "user", "alice")
+			if got := r.LastBatch().Attr("seq"); got != seq {
 				t.Errorf("the batch came again as %s, was %s", got, seq)
 			}
-			r.nothing("archived")
+			r.Nothing("archived")
 		})
 	}
 }
@@ -100,12 +71,12 @@ func TestRefused(t *testing.T) {
 	for _, how := range []string{"auth forbidden", "modify bad-request"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t)
-			r.f.answers(func(element) string { return how })
-			r.say("one")
-			r.waitFor("the batch was refused", func() bool { return strings.Contains(r.p.LogTail(100), "rouse refuses events") })
-			r.f.answers(nil)
-			r.send(lab.Chat(r.jid("carol"), "two", "two"))
-			r.event("archived", "user", "carol")
+			r.F.Answers(func(servertest.Element) string { return how })
+			r.Say("one")
+			r.WaitFor("the batch was refused", func() bool { return strings.Contains(r.p.LogTail(100), "rouse refuses events") })
+			r.F.Answers(nil)
+			r.Send(lab.Chat(r.JID("carol"), "two", "two"))
+			r.Event("archived", "user", "carol")
 		})
 	}
 }
@@ -115,86 +86,77 @@ func TestRestart(t *testing.T) {
 	for _, how := range []string{"rouse up", "rouse down", "killed"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t)
-			phone := r.login("alice/phone")
-			sid := r.event("bind", "user", "alice").attr("sid")
-			before := r.lastBatch().attr("epoch")
-			r.check(phone.Drop(r.ctx))
-			r.event("hibernated", "sid", sid)
+			phone := r.Login("alice/phone")
+			sid := r.Event("bind", "user", "alice").Attr("sid")
+			before := r.LastBatch().Attr("epoch")
+			r.Check(phone.Drop(r.Ctx))
+			r.Event("hibernated", "sid", sid)
 			if how != "rouse up" {
-				r.f.disconnect()
+				r.F.Disconnect()
 			}
-			r.say("one")
+			r.Say("one")
 			if how == "rouse up" {
-				r.event("queued", "sid", sid)
+				r.Event("queued", "sid", sid)
 			} else {
-				r.waitFor("the queue is saved", r.saved)
+				r.WaitFor("the queue is saved", r.saved)
 			}
 			if how == "killed" {
-				r.check(r.p.Kill())
+				r.Check(r.p.Kill())
 			} else {
-				r.check(r.p.Stop(r.ctx))
+				r.Check(r.p.Stop(r.Ctx))
 			}
-			r.f.disconnect()
-			r.check(r.p.Start(r.ctx))
-			r.check(r.bob.Forget(r.ctx))
-			_, err := r.bob.Login(r.ctx)
-			r.check(err)
-			r.f.connect()
+			r.F.Disconnect()
+			r.Check(r.p.Start(r.Ctx))
+			r.Check(r.Bob.Forget(r.Ctx))
+			_, err := r.Bob.Login(r.Ctx)
+			r.Check(err)
+			r.F.Connect()
 			if how != "rouse up" {
-				r.want(r.event("queued", "sid", sid), "epoch", before, "class", "message")
+				r.Want(r.Event("queued", "sid", sid), "epoch", before, "class", "message")
 			}
 			if how == "rouse down" {
-				r.event("ended", "sid", sid, "epoch", before)
+				r.Event("ended", "sid", sid, "epoch", before)
 			}
-			r.want(r.event("bind", "user", "bob"), "epoch", "")
-			after := r.lastBatch()
-			if x, y := number(t, before), number(t, after.attr("epoch")); y <= x {
+			r.Want(r.Event("bind", "user", "bob"), "epoch", "")
+			after := r.LastBatch()
+			if x, y := servertest.Number(t, before), servertest.Number(t, after.Attr("epoch")); y <= x {
 				t.Errorf("epoch %d after %d", y, x)
 			}
-			r.waitFor("what was taken is not kept", func() bool { return !r.saved() })
+			r.WaitFor("what was taken is not kept", func() bool { return !r.saved() })
 		})
 	}
-}
-
-func number(t *testing.T, s string) int {
-	t.Helper()
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // The epoch grows although the clock went back.
 func TestEpoch(t *testing.T) {
 	r := newRig(t)
-	r.check(r.p.Stop(r.ctx))
+	r.Check(r.p.Stop(r.Ctx))
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(r.p.LogFile()), "data", "*", "rouse", "%40.dat"))
-	r.check(err)
+	r.Check(err)
 	if len(files) != 1 {
 		t.Fatalf("the epoch is stored in %q", files)
 	}
-	r.check(os.WriteFile(files[0], []byte(`return { epoch = "9000000000000" };`), 0o600))
-	r.f.disconnect()
-	r.check(r.p.Start(r.ctx))
-	r.f.connect()
-	r.waitFor("a batch of the new epoch", func() bool { return r.lastBatch().attr("epoch") == "9000000000001" })
+	r.Check(os.WriteFile(files[0], []byte(`return { epoch = "9000000000000" };`), 0o600))
+	r.F.Disconnect()
+	r.Check(r.p.Start(r.Ctx))
+	r.F.Connect()
+	r.WaitFor("a batch of the new epoch", func() bool { return r.LastBatch().Attr("epoch") == "9000000000001" })
 }
 
 // A full queue drops reports of stanzas, not of sessions, and leaves a gap.
 func TestOverflow(t *testing.T) {
 	r := newRig(t, func(o *lab.Options) { o.HostLua = "rouse_max_queue = 100\nrouse_batch = 10" })
-	r.f.disconnect()
-	r.login("carol/phone")
+	r.F.Disconnect()
+	r.Login("carol/phone")
 	for i := range 120 { // two events each: archived and offline
-		r.say(fmt.Sprint(i))
+		r.Say(fmt.Sprint(i))
 	}
-	r.waitFor("the queue overflows", func() bool { return strings.Contains(r.p.LogTail(300), "is full") })
-	r.reconnect()
-	r.event("bind", "user", "carol")
-	r.event("archived", "user", "alice")
+	r.WaitFor("the queue overflows", func() bool { return strings.Contains(r.p.LogTail(300), "is full") })
+	r.Reconnect()
+	r.Event("bind", "user", "carol")
+	r.Event("archived", "user", "alice")
 	stanzas := 0
-	for _, e := range r.marker() {
+	for _, e := range r.Marker() {
 		if e.XMLName.Local == "archived" || e.XMLName.Local == "offline" {
 			stanzas++
 		}
@@ -202,11 +164,9 @@ func TestOverflow(t *testing.T) {
 	if stanzas == 0 || stanzas > 100 {
 		t.Errorf("%d reports of stanzas came out of a queue of 100", stanzas)
 	}
-	r.f.mu.Lock()
-	defer r.f.mu.Unlock()
 	gaps, last := 0, 0
-	for _, b := range r.f.batches {
-		seq := number(t, b.attr("seq"))
+	for _, b := range r.F.Batches() {
+		seq := servertest.Number(t, b.Attr("seq"))
 		if len(b.Children) > 10 {
 			t.Errorf("batch %d has %d events", seq, len(b.Children))
 		}
@@ -223,34 +183,34 @@ func TestOverflow(t *testing.T) {
 // Stock behaviour comes back when the module is taken out, and goes when it is put in.
 func TestUnload(t *testing.T) {
 	r := newRig(t, withOthers)
-	phone := r.login("alice/phone")
-	service := r.service()
-	r.enable(phone, others.JID, "n1")
-	tablet := r.login("alice/tablet")
-	r.check(tablet.Freeze(r.ctx))
-	r.check(phone.Drop(r.ctx))
-	r.event("hibernated", "user", "alice")
-	r.say("one")
-	r.event("queued", "user", "alice")
-	r.event("delayed", "user", "alice")
+	phone := r.Login("alice/phone")
+	service := r.Service()
+	r.Enable(phone, servertest.Others.JID, "n1")
+	tablet := r.Login("alice/tablet")
+	r.Check(tablet.Freeze(r.Ctx))
+	r.Check(phone.Drop(r.Ctx))
+	r.Event("hibernated", "user", "alice")
+	r.Say("one")
+	r.Event("queued", "user", "alice")
+	r.Event("delayed", "user", "alice")
 	// mod_cloud_notify gathers for a second before it publishes; the delay took two.
-	if n := service.published(); n != 0 {
+	if n := service.Published(); n != 0 {
 		t.Fatalf("%d publishes although rouse takes events", n)
 	}
-	r.check(r.p.Unload(r.ctx, "rouse"))
-	out, err := r.p.Shell(r.ctx, `>local n = 0; for _, s in pairs(prosody.full_sessions) do for _, list in pairs(s.filters or {}) do for i = 1, #list do if debug.getinfo(list[i]).source:find("rouse") then n = n + 1 end end end end return true, "filters: "..n`)
-	r.check(err)
+	r.Check(r.p.Unload(r.Ctx, "rouse"))
+	out, err := r.p.Shell(r.Ctx, `>local n = 0; for _, s in pairs(prosody.full_sessions) do for _, list in pairs(s.filters or {}) do for i = 1, #list do if debug.getinfo(list[i]).source:find("rouse") then n = n + 1 end end end end return true, "filters: "..n`)
+	r.Check(err)
 	if !strings.Contains(out, "filters: 0") {
 		t.Errorf("filters are left behind: %s", out)
 	}
-	r.say("two")
-	_, err = service.awaitOther(r.ctx, func(e element) bool { return e.attr("type") == "set" })
-	r.check(err)
+	r.Say("two")
+	_, err = service.AwaitOther(r.Ctx, func(e servertest.Element) bool { return e.Attr("type") == "set" })
+	r.Check(err)
 
-	r.check(r.p.Load(r.ctx, "rouse"))
-	r.say("three")
+	r.Check(r.p.Load(r.Ctx, "rouse"))
+	r.Say("three")
 	var came []string
-	for _, e := range r.marker() {
+	for _, e := range r.Marker() {
 		came = append(came, e.XMLName.Local)
 	}
 	for _, want := range []string{"queued", "late"} { // the tablet is known to be late
@@ -258,40 +218,27 @@ func TestUnload(t *testing.T) {
 			t.Errorf("no %s after the module was loaded, but %q", want, came)
 		}
 	}
-	if n := service.published(); n != 1 {
+	if n := service.Published(); n != 1 {
 		t.Errorf("%d publishes, want the one made without the module", n)
 	}
-	r.ask("<picture" + ns + "/>")
-	r.want(r.event("endpoint"), "user", "alice", "node", "n1")
-}
-
-// published counts the publishes that came.
-func (f *fake) published() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, e := range f.others {
-		if e.attr("type") == "set" {
-			n++
-		}
-	}
-	return n
+	r.Ask("<picture" + servertest.NS + "/>")
+	r.Want(r.Event("endpoint"), "user", "alice", "node", "n1")
 }
 
 func TestReload(t *testing.T) {
 	r := newRig(t)
-	phone := r.login("alice/phone")
-	r.check(phone.Drop(r.ctx))
-	sid := r.event("hibernated", "user", "alice").attr("sid")
-	before := r.lastBatch().attr("epoch")
-	r.f.answers(func(element) string { return "wait resource-constraint" })
-	r.say("one")
-	r.waitFor("the batch came", func() bool { return len(r.lastBatch().Children) > 0 })
-	r.check(r.p.Reload(r.ctx, "rouse"))
-	r.f.answers(nil)
-	r.want(r.event("queued"), "sid", sid, "epoch", before)
-	r.say("two")
-	r.want(r.event("queued"), "sid", sid, "epoch", "", "n", "1")
+	phone := r.Login("alice/phone")
+	r.Check(phone.Drop(r.Ctx))
+	sid := r.Event("hibernated", "user", "alice").Attr("sid")
+	before := r.LastBatch().Attr("epoch")
+	r.F.Answers(func(servertest.Element) string { return "wait resource-constraint" })
+	r.Say("one")
+	r.WaitFor("the batch came", func() bool { return len(r.LastBatch().Children) > 0 })
+	r.Check(r.p.Reload(r.Ctx, "rouse"))
+	r.F.Answers(nil)
+	r.Want(r.Event("queued"), "sid", sid, "epoch", before)
+	r.Say("two")
+	r.Want(r.Event("queued"), "sid", sid, "epoch", "", "n", "1")
 }
 
 // While rouse takes nothing for long enough the server pushes by itself, but not to rouse, and says so afterwards.
@@ -299,49 +246,49 @@ func TestFallback(t *testing.T) {
 	for _, how := range []string{"no link", "silence"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t, withOthers, func(o *lab.Options) { o.HostLua = "rouse_fallback = 1\nrouse_answer_timeout = 1" })
-			phone, tablet := r.login("alice/phone"), r.login("alice/tablet")
-			service := r.service()
-			r.enable(phone, others.JID, "n1")
-			r.enable(tablet, r.p.Rouse().JID, "n2")
-			r.check(phone.Drop(r.ctx))
-			r.event("hibernated", "user", "alice")
-			r.check(tablet.Drop(r.ctx))
-			r.event("hibernated", "user", "alice")
+			phone, tablet := r.Login("alice/phone"), r.Login("alice/tablet")
+			service := r.Service()
+			r.Enable(phone, servertest.Others.JID, "n1")
+			r.Enable(tablet, r.p.Rouse().JID, "n2")
+			r.Check(phone.Drop(r.Ctx))
+			r.Event("hibernated", "user", "alice")
+			r.Check(tablet.Drop(r.Ctx))
+			r.Event("hibernated", "user", "alice")
 			if how == "silence" {
-				r.f.answers(func(element) string { return "silence" })
+				r.F.Answers(func(servertest.Element) string { return "silence" })
 			} else {
-				r.f.disconnect()
+				r.F.Disconnect()
 			}
 			n := 0
-			r.waitFor("a publish by the server itself", func() bool {
+			r.WaitFor("a publish by the server itself", func() bool {
 				if n < 200 { // 50 ms apart, for mod_cloud_notify gathers for a second
-					r.say(fmt.Sprintf("m%d", n))
+					r.Say(fmt.Sprintf("m%d", n))
 					n++
 				}
-				return service.published() > 0
+				return service.Published() > 0
 			})
 			if how == "silence" {
-				if n := r.f.published(); n != 0 {
+				if n := r.F.Published(); n != 0 {
 					t.Errorf("%d publishes to rouse itself", n)
 				}
-				r.f.answers(nil)
+				r.F.Answers(nil)
 			} else {
-				r.f.connect()
+				r.F.Connect()
 			}
 			marks := 0
-			for _, e := range append(r.marker(), r.marker()...) {
-				if _, ok := e.child("published"); ok || e.XMLName.Local == "published" {
+			for _, e := range append(r.Marker(), r.Marker()...) {
+				if _, ok := e.Child("published"); ok || e.XMLName.Local == "published" {
 					marks++
 				}
 			}
 			if marks == 0 {
 				t.Error("no event says that the server has published")
 			}
-			before, blocked := service.published(), r.blocked()
-			r.say("back")
-			r.event("queued", "user", "alice")
-			r.waitFor("a publish is blocked", func() bool { return r.blocked() > blocked })
-			if n := service.published(); n != before {
+			before, blocked := service.Published(), r.blocked()
+			r.Say("back")
+			r.Event("queued", "user", "alice")
+			r.WaitFor("a publish is blocked", func() bool { return r.blocked() > blocked })
+			if n := service.Published(); n != before {
 				t.Errorf("%d publishes after rouse is back", n-before)
 			}
 		})
@@ -351,34 +298,34 @@ func TestFallback(t *testing.T) {
 // blocked counts the publishes of mod_cloud_notify that the module did not let through to others.
 func (r *rig) blocked() int {
 	log, err := os.ReadFile(r.p.LogFile())
-	r.check(err)
+	r.Check(err)
 	return strings.Count(string(log), "Push was blocked by event handler")
 }
 
 // What was unread when the session fell asleep is published by the server alone, and told with its place in the queue.
 func TestFallbackForTheQueue(t *testing.T) {
 	r := newRig(t, withOthers, func(o *lab.Options) { o.HostLua = "rouse_fallback = 1\nrouse_answer_timeout = 1" })
-	phone := r.login("alice/phone")
-	service := r.service()
-	r.enable(phone, others.JID, "n1")
-	r.check(phone.Freeze(r.ctx))
-	r.f.answers(func(element) string { return "silence" })
-	r.say("one")
-	_, err := service.awaitOther(r.ctx, func(e element) bool { return e.attr("type") == "set" }) // at the ack delay
-	r.check(err)
-	r.f.answers(nil)
-	delayed := r.event("delayed", "user", "alice")
-	published := r.event("published", "user", "alice")
-	r.want(published, "sid", delayed.attr("sid"), "out", delayed.attr("out"), "service", others.JID, "node", "n1", "class", "message")
-	r.want(published, "key", delayed.Children[0].attr("key"))
+	phone := r.Login("alice/phone")
+	service := r.Service()
+	r.Enable(phone, servertest.Others.JID, "n1")
+	r.Check(phone.Freeze(r.Ctx))
+	r.F.Answers(func(servertest.Element) string { return "silence" })
+	r.Say("one")
+	_, err := service.AwaitOther(r.Ctx, func(e servertest.Element) bool { return e.Attr("type") == "set" }) // at the ack delay
+	r.Check(err)
+	r.F.Answers(nil)
+	delayed := r.Event("delayed", "user", "alice")
+	published := r.Event("published", "user", "alice")
+	r.Want(published, "sid", delayed.Attr("sid"), "out", delayed.Attr("out"), "service", servertest.Others.JID, "node", "n1", "class", "message")
+	r.Want(published, "key", delayed.Children[0].Attr("key"))
 }
 
 // An error in a callback is logged, and everything goes on.
 func TestErrorsAreContained(t *testing.T) {
 	r := newRig(t)
-	_, err := r.p.Shell(r.ctx, `>return true, "blocked: "..tostring((prosody.hosts["`+r.p.Host()+`"].events.fire_event("cloud_notify/push", {})))`)
-	r.check(err)
-	r.waitFor("the error is in the log", func() bool { return strings.Contains(r.p.LogTail(100), "Error in cloud_notify/push") })
-	r.say("one")
-	r.event("archived", "user", "alice")
+	_, err := r.p.Shell(r.Ctx, `>return true, "blocked: "..tostring((prosody.hosts["`+r.p.Host()+`"].events.fire_event("cloud_notify/push", {})))`)
+	r.Check(err)
+	r.WaitFor("the error is in the log", func() bool { return strings.Contains(r.p.LogTail(100), "Error in cloud_notify/push") })
+	r.Say("one")
+	r.Event("archived", "user", "alice")
 }

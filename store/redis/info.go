@@ -14,7 +14,7 @@ type info struct {
 	runID    string // new at each start
 	mode     string // standalone, cluster or sentinel
 	role     string // master or slave
-	replicas int    // that are connected to it
+	replicas int    // that follow it: connected, and past their first copy
 	promoted bool   // it was a replica once, and became a master
 }
 
@@ -26,7 +26,12 @@ func look(ctx context.Context, c *goredis.Client) (info, error) {
 		return info{}, err
 	}
 	s, r := infoFields(server.Val()), infoFields(replication.Val())
-	replicas, _ := strconv.Atoi(r["connected_slaves"])
+	replicas := 0
+	for name, value := range r {
+		if strings.HasPrefix(name, "slave") && strings.Contains(value, "state=online") {
+			replicas++
+		}
+	}
 	return info{
 		version: s["redis_version"], runID: s["run_id"], mode: s["redis_mode"], role: r["role"], replicas: replicas,
 		promoted: strings.Trim(r["master_replid2"], "0") != "", // the history it took over

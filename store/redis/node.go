@@ -18,6 +18,11 @@ const (
 	waitFor  = 2 * time.Second // for replicas and disk to confirm, in one round trip
 )
 
+// replicaGrace is for how long a replica that is gone has to confirm all the same. It
+// may be gone because it is being made master: what its old master takes meanwhile is
+// thrown away. Sentinel says so within two seconds.
+const replicaGrace = 5 * time.Second
+
 // errUnconfirmed: written, but no replica, or no disk, has said so in time.
 var errUnconfirmed = errors.New("stored, but not confirmed in time by a replica or by the disk")
 
@@ -48,8 +53,9 @@ type node struct {
 	quit  chan struct{} // closed: end
 	gone  chan struct{} // closed when it has ended
 
-	replicas atomic.Int32 // that are connected, as of the last look
+	replicas atomic.Int32 // that have to confirm: 1 or 0
 	waitaof  atomic.Bool  // it knows WAITAOF
+	followed time.Time    // when a look last saw a replica; of the watcher
 }
 
 // stats counts since Open.
@@ -169,13 +175,23 @@ func (n *node) exchange(batch []*operation) {
 	}
 }
 
+// saw takes note of how many replicas follow.
+func (n *node) saw(replicas int) {
+	if replicas > 0 {
+		n.followed = time.Now()
+		n.replicas.Store(1)
+	} else if time.Since(n.followed) > replicaGrace {
+		n.replicas.Store(0)
+	}
+}
+
 // wait is the command that returns when what was written before it, on the same
 // connection, has reached what "safe" asks for; nil if there is none.
 func (n *node) wait(ctx context.Context) *goredis.Cmd {
 	if !n.safe {
 		return nil
 	}
-	replicas := min(n.replicas.Load(), 1)
+	replicas := n.replicas.Load()
 	timeout := strconv.FormatInt(waitFor.Milliseconds(), 10)
 	if n.waitaof.Load() {
 		return goredis.NewCmd(ctx, "WAITAOF", 1, replicas, timeout)

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"rouse/store"
 )
 
@@ -147,6 +149,7 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	logging.Disable() // what go-redis says on stderr is said by our errors, with place and remedy
 	s := &Store{o: o, log: o.Logger, halt: make(chan struct{}), sweeps: make(chan struct{}, 1)}
 	var err error
 	if s.scripts, err = loadScripts(); err != nil {

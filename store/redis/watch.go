@@ -149,7 +149,10 @@ func (w *watcher) ask(ctx context.Context, addr string) (info, error) {
 	if err != nil {
 		return i, explain(addr, err)
 	}
-	n.replicas.Store(int32(i.replicas))
+	n.saw(i.replicas)
+	if i.replicas == 0 && n.safe && w.s.o.Mode != Standalone {
+		w.kick() // from when there is one again, it has to confirm
+	}
 	n.waitaof.Store(atLeast(i.version, 7, 2))
 	return i, nil
 }

@@ -1,4 +1,6 @@
-package prosody_test
+// Package servertest is what the tests of the server modules have in common: a
+// server with clients, a Fake rouse, and the schema of what rouse is told.
+package servertest
 
 import (
 	"context"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,15 +19,16 @@ import (
 	"rouse/servers/lab"
 )
 
-// element is an XML element with everything in it.
-type element struct {
+// Element is an XML Element with everything in it.
+type Element struct {
 	XMLName  xml.Name
 	Attrs    []xml.Attr `xml:",any,attr"`
-	Children []element  `xml:",any"`
+	Children []Element  `xml:",any"`
 	Text     string     `xml:",chardata"`
 }
 
-func (e element) attr(name string) string {
+// Attr is the attribute of that name, or "".
+func (e Element) Attr(name string) string {
 	for _, a := range e.Attrs {
 		if a.Name.Local == name && a.Name.Space == "" {
 			return a.Value
@@ -33,16 +37,17 @@ func (e element) attr(name string) string {
 	return ""
 }
 
-func (e element) child(name string) (element, bool) {
+// Child is the first child of that name.
+func (e Element) Child(name string) (Element, bool) {
 	for _, c := range e.Children {
 		if c.XMLName.Local == name {
 			return c, true
 		}
 	}
-	return element{}, false
+	return Element{}, false
 }
 
-func (e element) String() string {
+func (e Element) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<%s", e.XMLName.Local)
 	for _, a := range e.Attrs {
@@ -57,35 +62,35 @@ func (e element) String() string {
 	return b.String()
 }
 
-// fake is a component that takes batches (XEP-0114), in the place of rouse or
+// Fake is a component that takes batches (XEP-0114), in the place of rouse or
 // of a push service of others.
-type fake struct {
+type Fake struct {
 	t      *testing.T
 	addr   string
 	comp   lab.Component
-	schema schema // every batch is held to it
+	schema Schema // every batch is held to it
 
 	mu      sync.Mutex
 	conn    net.Conn
 	done    chan struct{} // closed when the reading goroutine has ended
-	answer  func(batch element) string
-	batches []element
-	events  []element
-	others  []element // every other stanza
-	pending map[string]chan element
+	answer  func(batch Element) string
+	batches []Element
+	events  []Element
+	others  []Element // every other stanza
+	pending map[string]chan Element
 	nextID  int
 	changed chan struct{}
 }
 
-// newFake makes a component that is not connected.
-func newFake(t *testing.T, addr string, comp lab.Component) *fake {
-	f := &fake{t: t, addr: addr, comp: comp, schema: readSchema(t), pending: map[string]chan element{}, changed: make(chan struct{})}
-	t.Cleanup(f.disconnect)
+// NewFake makes a component that is not connected.
+func NewFake(t *testing.T, addr string, comp lab.Component) *Fake {
+	f := &Fake{t: t, addr: addr, comp: comp, schema: ReadSchema(t), pending: map[string]chan Element{}, changed: make(chan struct{})}
+	t.Cleanup(f.Disconnect)
 	return f
 }
 
-// connect does the handshake and starts to read.
-func (f *fake) connect() {
+// Connect does the handshake and starts to read.
+func (f *Fake) Connect() {
 	f.t.Helper()
 	conn, err := net.Dial("tcp", f.addr)
 	if err != nil {
@@ -100,7 +105,7 @@ func (f *fake) connect() {
 			f.t.Fatal(err)
 		}
 		if start, ok := tok.(xml.StartElement); ok {
-			id = element{Attrs: start.Attr}.attr("id")
+			id = Element{Attrs: start.Attr}.Attr("id")
 		}
 	}
 	sum := sha1.Sum([]byte(id + f.comp.Secret))
@@ -116,25 +121,25 @@ func (f *fake) connect() {
 }
 
 // next reads one stanza.
-func next(d *xml.Decoder) (element, error) {
+func next(d *xml.Decoder) (Element, error) {
 	for {
 		tok, err := d.Token()
 		if err != nil {
-			return element{}, err
+			return Element{}, err
 		}
 		switch tok := tok.(type) {
 		case xml.StartElement:
-			var e element
+			var e Element
 			err := d.DecodeElement(&e, &tok)
 			return e, err
 		case xml.EndElement:
-			return element{}, io.EOF
+			return Element{}, io.EOF
 		}
 	}
 }
 
-// disconnect is what happens when the component's process dies.
-func (f *fake) disconnect() {
+// Disconnect is what happens when the component's process dies.
+func (f *Fake) Disconnect() {
 	f.mu.Lock()
 	conn, done := f.conn, f.done
 	f.conn = nil
@@ -145,7 +150,7 @@ func (f *fake) disconnect() {
 	}
 }
 
-func (f *fake) read(d *xml.Decoder, done chan struct{}) {
+func (f *Fake) read(d *xml.Decoder, done chan struct{}) {
 	defer close(done)
 	for {
 		e, err := next(d)
@@ -160,21 +165,21 @@ func (f *fake) read(d *xml.Decoder, done chan struct{}) {
 	}
 }
 
-func (f *fake) handle(e element) {
-	if wait := f.pending[e.attr("id")]; wait != nil && e.attr("type") != "set" && e.attr("type") != "get" {
-		delete(f.pending, e.attr("id"))
+func (f *Fake) handle(e Element) {
+	if wait := f.pending[e.Attr("id")]; wait != nil && e.Attr("type") != "set" && e.Attr("type") != "get" {
+		delete(f.pending, e.Attr("id"))
 		wait <- e
 		return
 	}
-	batch, ok := e.child("events")
+	batch, ok := e.Child("events")
 	if !ok {
 		f.others = append(f.others, e)
-		if e.attr("type") == "set" {
+		if e.Attr("type") == "set" {
 			f.reply(e, f.say(e))
 		}
 		return
 	}
-	if err := f.schema.valid("events", batch); err != nil {
+	if err := f.schema.Valid("events", batch); err != nil {
 		f.t.Error(err)
 	}
 	reply := f.say(batch)
@@ -185,16 +190,43 @@ func (f *fake) handle(e element) {
 	f.reply(e, reply)
 }
 
-func (f *fake) say(e element) string {
+func (f *Fake) say(e Element) string {
 	if f.answer == nil {
 		return ""
 	}
 	return f.answer(e)
 }
 
+// Raw writes XML as it is.
+func (f *Fake) Raw(xml string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprint(f.conn, xml)
+}
+
+// Batches lists the batches that came, taken or not.
+func (f *Fake) Batches() []Element {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.batches)
+}
+
+// Published counts the publishes that came.
+func (f *Fake) Published() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, e := range f.others {
+		if e.Attr("type") == "set" {
+			n++
+		}
+	}
+	return n
+}
+
 // reply answers a request: "" is a result, XML a result with that in it,
 // "silence" nothing, and else an error as "type condition".
-func (f *fake) reply(e element, how string) {
+func (f *Fake) reply(e Element, how string) {
 	if how == "silence" || f.conn == nil {
 		return
 	}
@@ -205,25 +237,26 @@ func (f *fake) reply(e element, how string) {
 		typ = "error"
 		payload = fmt.Sprintf("<error type='%s'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>", kind, condition)
 	}
-	fmt.Fprintf(f.conn, "<iq type='%s' to='%s' from='%s' id='%s'>%s</iq>", typ, e.attr("from"), e.attr("to"), e.attr("id"), payload)
+	fmt.Fprintf(f.conn, "<iq type='%s' to='%s' from='%s' id='%s'>%s</iq>", typ, e.Attr("from"), e.Attr("to"), e.Attr("id"), payload)
 }
 
-// answers says how requests are answered from now on; nil: with a result.
-func (f *fake) answers(how func(element) string) {
+// Answers says how requests are answered from now on; nil: with a result.
+func (f *Fake) Answers(how func(Element) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answer = how
 }
 
-// ask sends a request to a host and returns the answer.
-func (f *fake) ask(ctx context.Context, to, payload string) element {
+// Ask sends a request to a host and returns the answer.
+func (f *Fake) Ask(ctx context.Context, to, payload string) Element {
 	f.t.Helper()
-	return f.askAs(ctx, "set", to, payload)
+	return f.AskAs(ctx, "set", to, payload)
 }
 
-func (f *fake) askAs(ctx context.Context, kind, to, payload string) element {
+// AskAs is Ask with a request of that type, "get" or "set".
+func (f *Fake) AskAs(ctx context.Context, kind, to, payload string) Element {
 	f.t.Helper()
-	wait := make(chan element, 1)
+	wait := make(chan Element, 1)
 	f.mu.Lock()
 	f.nextID++
 	id := fmt.Sprintf("ask-%d", f.nextID)
@@ -235,27 +268,28 @@ func (f *fake) askAs(ctx context.Context, kind, to, payload string) element {
 		return e
 	case <-ctx.Done():
 		f.t.Fatalf("no answer to %s", payload)
-		return element{}
+		return Element{}
 	}
 }
 
-// cursor reads the events of a fake one after another.
-type cursor struct {
-	f   *fake
+// Cursor reads the events of a fake one after another.
+type Cursor struct {
+	f   *Fake
 	pos int
 }
 
-// mark is a cursor that begins with what comes from now on.
-func (f *fake) mark() *cursor {
+// Mark is a Cursor that begins with what comes from now on.
+func (f *Fake) Mark() *Cursor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &cursor{f: f, pos: len(f.events)}
+	return &Cursor{f: f, pos: len(f.events)}
 }
 
-var errNone = errors.New("no such event")
+// ErrNone says that nothing that fits has come in time.
+var ErrNone = errors.New("no such event")
 
-// find goes forward to the first event that fits and returns it and the ones it passed.
-func (c *cursor) find(ctx context.Context, fits func(element) bool) (found element, passed []element, err error) {
+// Find goes forward to the first event that fits and returns it and the ones it passed.
+func (c *Cursor) Find(ctx context.Context, fits func(Element) bool) (found Element, passed []Element, err error) {
 	for {
 		c.f.mu.Lock()
 		events, changed := c.f.events, c.f.changed
@@ -270,13 +304,13 @@ func (c *cursor) find(ctx context.Context, fits func(element) bool) (found eleme
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return element{}, passed, errNone
+			return Element{}, passed, ErrNone
 		}
 	}
 }
 
-// awaitOther returns the first stanza that is not a batch and fits.
-func (f *fake) awaitOther(ctx context.Context, fits func(element) bool) (element, error) {
+// AwaitOther returns the first stanza that is not a batch and fits.
+func (f *Fake) AwaitOther(ctx context.Context, fits func(Element) bool) (Element, error) {
 	for {
 		f.mu.Lock()
 		others, changed := f.others, f.changed
@@ -289,7 +323,7 @@ func (f *fake) awaitOther(ctx context.Context, fits func(element) bool) (element
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return element{}, errNone
+			return Element{}, ErrNone
 		}
 	}
 }

@@ -1,0 +1,10 @@
+-define(NS_ROUSE, <<"rouse:events:0">>).
+
+%% An event, or a row of the picture. Children are {Name, Attributes}.
+-record(event, {name :: binary(),
+		attrs = [] :: [{binary(), binary()}],
+		children = [] :: [{binary(), [{binary(), binary()}]}],
+		epoch :: undefined | binary(),
+		at = 0 :: integer(),                % when it came into the queue, milliseconds
+		chunk :: undefined | pos_integer(), % where it is saved
+		tried = false :: boolean()}).       % rouse may have seen it

@@ -1,0 +1,213 @@
+%% The registrations that mod_push keeps, seen from outside; its triggers, which are taken out while rouse decides; and
+%% publishes in its place.
+-module(mod_rouse_push).
+
+-export([silence/1, restore/1, silenced/1, about/4, about_nothing/0, filter/1, notification/2]).
+-export([requested/1, stored/2, registered/2, users/1, endpoint/1, publish/2, hex/1]).
+
+-include("logger.hrl").
+-include("xmpp.hrl").
+-include("mod_push.hrl").
+-include("mod_rouse.hrl").
+
+-import(mod_rouse, [guard/3]).
+
+%% --- The stock triggers.
+
+%% Without them mod_push never publishes for a stanza, and mod_push_keepalive does not take a stanza for a publish. The
+%% rest of both stays: registrations, service discovery, hibernation for days.
+triggers() ->
+    [{c2s_session_pending, mod_push, c2s_session_pending, 50},
+     {c2s_handle_send, mod_push, c2s_stanza, 50},
+     {store_mam_message, mod_push, mam_message, 50},
+     {offline_message_hook, mod_push, offline_message, 55},
+     {c2s_handle_send, mod_push_keepalive, c2s_stanza, 50}].
+
+silence(Host) ->
+    mod_rouse_table:note(Host, silenced, true),
+    [ejabberd_hooks:delete(Hook, Host, Module, Function, Seq) || {Hook, Module, Function, Seq} <- triggers()],
+    ok.
+
+restore(Host) ->
+    mod_rouse_table:note(Host, silenced, false),
+    [ejabberd_hooks:add(Hook, Host, Module, Function, Seq)
+     || {Hook, Module, Function, Seq} <- triggers(), gen_mod:is_loaded(Host, Module)],
+    ok.
+
+silenced(Host) -> mod_rouse_table:noted(Host, silenced).
+
+%% --- What mod_push publishes by itself. It does so in the process where the stanza is, so a note left there says what
+%% the publish is about: [{Class, Key, Out}].
+
+about(Host, User, Sid, About) ->
+    case silenced(Host) of
+	true -> ok;
+	_ -> put(rouse_about, {User, Sid, About}), ok
+    end.
+
+about_nothing() -> erase(rouse_about), ok.
+
+%% What it publishes to rouse, rouse knows already or will learn from the queue. What it publishes to others, rouse must
+%% know when it is back, or the device is woken twice.
+filter(#iq{type = set, id = ID, from = #jid{luser = <<>>, lserver = Host}, to = To,
+	   sub_els = [#pubsub{publish = #ps_publish{node = Node, items = [#ps_item{sub_els = [#push_notification{}]} | _]}}]} = IQ) ->
+    guard(publish, IQ,
+	  fun() ->
+		  case mod_rouse:component(Host) == To#jid.lserver of
+		      true -> drop;
+		      false ->
+			  case get(rouse_about) of
+			      {User, Sid, About} ->
+				  mod_rouse_queue:published(Host, ID, User, Sid, jid:encode(To), Node, About);
+			      undefined -> ok
+			  end,
+			  IQ
+		  end
+	  end);
+%% mod_push gives up a registration at the first error that does not say wait.
+filter(#iq{type = error, id = ID, to = #jid{luser = <<>>, lserver = Host}} = IQ) ->
+    guard(publish, ok, fun() -> mod_rouse:component(Host) /= undefined andalso mod_rouse_queue:publish_failed(Host, ID) end),
+    IQ;
+filter(Packet) -> Packet.
+
+%% Newer ejabberd asks before it publishes.
+notification(#iq{from = #jid{lserver = Host}, to = To} = IQ, _About) ->
+    guard(publish, IQ,
+	  fun() ->
+		  case mod_rouse:component(Host) == To#jid.lserver of
+		      true -> drop;
+		      false -> IQ
+		  end
+	  end);
+notification(Acc, _) -> Acc.
+
+%% --- Registrations.
+
+%% A client asks for <enable/> or <disable/>: what was stored before shows what has come of it.
+requested({#iq{type = set, sub_els = [El], to = To} = IQ, #{jid := #jid{luser = User, lserver = Host} = From} = State} = Acc) ->
+    guard(push, Acc,
+	  fun() ->
+		  Own = To == undefined orelse jid:remove_resource(jid:tolower(To)) == jid:remove_resource(jid:tolower(From)),
+		  case Own andalso xmpp:get_ns(El) == ?NS_PUSH_0 of
+		      true ->
+			  Asked = lists:sublist(maps:get(rouse_asked, State, []), 20),
+			  {IQ, State#{rouse_asked => [{asked_for(El), registrations(Host, User)} | Asked]}};
+		      false -> Acc
+		  end
+	  end);
+requested(Acc) -> Acc.
+
+asked_for(El) ->
+    try xmpp:decode(El) of
+	#push_enable{jid = Service, node = Node} -> {jid:tolower(Service), Node};
+	_ -> none
+    catch _:_ -> none
+    end.
+
+%% mod_push tells the client's process what it did, and has done it when the process looks. It may have done several.
+stored(#{rouse_asked := Asked, jid := #jid{luser = User, lserver = Host, lresource = Resource}} = State, Msg)
+  when Msg == push_disable; element(1, Msg) == push_enable ->
+    guard(push, State,
+	  fun() ->
+		  After = registrations(Host, User),
+		  Before = lists:usort([{Service, Node} || {_, Stored} <- Asked, {_, Service, Node, _} <- Stored]),
+		  [gone(Host, User, Service, Node) || {Service, Node} <- Before, not is_stored(Service, Node, After)],
+		  case State of
+		      #{rouse := #{sid := Sid}} ->
+			  Wanted = [W || {W, _} <- Asked, W /= none],
+			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], [])
+			   || {_, Service, Node, _} = R <- After, lists:member({Service, Node}, Wanted)];
+		      _ -> ok
+		  end,
+		  maps:remove(rouse_asked, State)
+	  end);
+stored(State, _) -> State.
+
+is_stored(Service, Node, Registrations) ->
+    lists:any(fun({_, S, N, _}) -> S == Service andalso N == Node end, Registrations).
+
+gone(Host, User, Service, Node) ->
+    mod_rouse_queue:report(Host, <<"disable">>, User, undefined, [{<<"service">>, jid:encode(Service)}, {<<"node">>, Node}], []).
+
+%% What is stored for the user: {ID, Service, Node, Options}.
+registrations(Host, User) ->
+    case gen_mod:is_loaded(Host, mod_push) of
+	false -> [];
+	true ->
+	    Mod = gen_mod:db_mod(Host, mod_push),
+	    case Mod:lookup_sessions(User, Host) of
+		{ok, List} -> List;
+		{error, Why} -> error({cannot_read_push_registrations, Why})
+	    end
+    end.
+
+%% The same, as rows: the ID and the attributes of an endpoint.
+registered(Host, User) -> [{ID, endpoint(R)} || {ID, _, _, _} = R <- registrations(Host, User)].
+
+endpoint({_, Service, Node, Options}) ->
+    [{<<"service">>, jid:encode(Service)}, {<<"node">>, Node}, {<<"secret">>, fingerprint(Options)}].
+
+fingerprint(#xdata{fields = Fields}) ->
+    case [V || #xdata_field{var = <<"secret">>, values = [V | _]} <- Fields] of
+	[Secret | _] -> hex(binary:part(crypto:hash(sha256, Secret), 0, 16));
+	[] -> undefined
+    end;
+fingerprint(_) -> undefined.
+
+%% Accounts that have registrations.
+users(Host) ->
+    case gen_mod:is_loaded(Host, mod_push) andalso gen_mod:db_mod(Host, mod_push) of
+	false -> [];
+	mod_push_mnesia ->
+	    lists:usort(mnesia:dirty_select(push_session, [{#push_session{us = {'$1', Host}, _ = '_'}, [], ['$1']}]));
+	mod_push_sql ->
+	    Where = case ejabberd_sql:use_new_schema() of
+			true -> [<<" where server_host=">>, ejabberd_sql:to_string_literal_t(Host)];
+			false -> []
+		    end,
+	    case ejabberd_sql:sql_query(Host, iolist_to_binary([<<"select distinct username from push_session">> | Where])) of
+		{selected, _, Rows} -> [User || [User] <- Rows];
+		Other -> error({cannot_read_push_registrations, Other})
+	    end
+    end.
+
+%% --- A publish that rouse asks for.
+
+%% The request that goes to the service, or the type and condition of an error.
+publish(Host, Ask) ->
+    Attr = fun(Name) -> proplists:get_value(Name, Ask, <<>>) end,
+    case {Attr(<<"wake">>), Attr(<<"user">>), Attr(<<"service">>)} of
+	{W, U, S} when W == <<>>; U == <<>>; S == <<>> -> {modify, 'bad-request'};
+	{_, User, Service} ->
+	    Found = [R || {_, To, Node, _} = R <- registrations(Host, User),
+			  jid:encode(To) == Service, Node == Attr(<<"node">>)],
+	    case Found of
+		[] -> {cancel, 'item-not-found'};
+		[{_, To, Node, Options} | _] ->
+		    Form = summary(Host, Attr(<<"class">>), Attr(<<"count">>)),
+		    Item = #ps_item{sub_els = [#push_notification{xdata = Form}]},
+		    #iq{type = set, from = jid:make(Host), to = jid:make(To),
+			sub_els = [#pubsub{publish = #ps_publish{node = Node, items = [Item]}, publish_options = Options}]}
+	    end
+    end.
+
+%% mod_push's own words, so that a push service sees no difference; and the counts of XEP-0357.
+summary(Host, Class, Count0) ->
+    Count = try binary_to_integer(Count0) catch _:_ -> 1 end,
+    Fields = case Class of
+		 <<"subscription">> -> [{'pending-subscription-count', Count}];
+		 _ -> [{'message-count', Count}]
+	     end,
+    Body = case {Class, mod_push_opt:include_body(Host)} of
+	       {<<"subscription">>, _} -> [];
+	       {<<"silent">>, _} -> [];
+	       {_, false} -> [];
+	       {_, true} -> [{'last-message-body', <<"New message">>}];
+	       {_, Text} -> [{'last-message-body', Text}]
+	   end,
+    #xdata{type = submit, fields = push_summary:encode(Fields ++ Body)}.
+
+hex(Bytes) -> << <<(digit(C))>> || <<C:4>> <= Bytes>>.
+
+digit(N) when N < 10 -> $0 + N;
+digit(N) -> $a + N - 10.

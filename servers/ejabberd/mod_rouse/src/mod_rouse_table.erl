@@ -1,0 +1,62 @@
+%% What all processes may look up: an ETS table that belongs to the queue's process and bears its name.
+-module(mod_rouse_table).
+
+-export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, tidy/1]).
+
+-define(HEARD_LATELY, 10000).
+-define(SAID, 120000).
+-define(MAX_SAID, 10000).
+
+name(Host) -> gen_mod:get_module_proc(Host, mod_rouse).
+
+new(Host) -> ets:new(name(Host), [named_table, public, ordered_set, {read_concurrency, true}]).
+
+note(Host, What, Value) -> ets:insert(name(Host), {What, Value}).
+
+noted(Host, What) ->
+    try ets:lookup_element(name(Host), What, 2)
+    catch error:badarg -> undefined
+    end.
+
+%% --- Sessions: which process has it, and when its client was heard.
+
+session(Host, User, Sid, Pid) -> ets:insert(name(Host), {{session, User, Sid}, Pid, now_ms()}).
+
+forget(Host, User, Sid) -> ets:delete(name(Host), {session, User, Sid}).
+
+is_of(Host, User, Sid, Pid) ->
+    case ets:lookup(name(Host), {session, User, Sid}) of
+	[{_, Pid, _}] -> true;
+	_ -> false
+    end.
+
+woken(Host, User, Sid) ->
+    case ets:lookup(name(Host), {session, User, Sid}) of
+	[{_, Pid, _}] -> Pid ! {rouse, {woken, Sid}};
+	[] -> ok
+    end.
+
+heard(Host, User, Sid, Now) -> ets:update_element(name(Host), {session, User, Sid}, {3, Now}).
+
+heard_lately(Host, User) ->
+    Since = now_ms() - ?HEARD_LATELY,
+    ets:select(name(Host), [{{{session, User, '$1'}, '_', '$2'}, [{'>=', '$2', Since}], ['$1']}]).
+
+%% --- What clients of ours have said in rooms. Its words come back.
+
+said(Host, User, Room, ID) ->
+    case ets:info(name(Host), size) < ?MAX_SAID of
+	true -> ets:insert(name(Host), {{said, User, Room, ID}, now_ms()});
+	false -> ok
+    end.
+
+has_said(_, _, _, <<>>) -> false;
+has_said(Host, User, Room, ID) ->
+    case ets:lookup(name(Host), {said, User, Room, ID}) of
+	[{_, At}] -> now_ms() - At < ?SAID;
+	[] -> false
+    end.
+
+tidy(Host) -> ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', now_ms() - ?SAID}], [true]}]).
+
+now_ms() -> erlang:system_time(millisecond).
