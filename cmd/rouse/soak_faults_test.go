@@ -195,7 +195,18 @@ func (s *soakStage) restart(ctx context.Context, end func() error) error {
 	if err := end(); err != nil {
 		return err
 	}
-	return s.prosody.Start(ctx)
+	return started(ctx, s.prosody.Start)
+}
+
+// started has a server start, and again on a machine so busy that it does not
+// answer in time.
+func started(ctx context.Context, start func(context.Context) error) error {
+	for {
+		err := start(ctx)
+		if err == nil || !sleep(ctx, time.Second) {
+			return err
+		}
+	}
 }
 
 // answer gives what a stand-in asks about every request.

@@ -84,13 +84,15 @@ func (s *soakRedis) close() error {
 
 func (s *soakRedis) hands(f *soakFaults) []hand {
 	all := []hand{{every: 2 * time.Second, kinds: []misdeed{
-		{"redis-restart", whole(func(ctx context.Context, _ *rand.Rand) error { return s.server.Restart(ctx) })},
+		{"redis-restart", whole(func(ctx context.Context, _ *rand.Rand) error {
+			return errors.Join(s.server.Stop(ctx), started(ctx, s.server.Start))
+		})},
 		{"redis-kill", whole(func(ctx context.Context, rng *rand.Rand) error {
 			if err := s.server.Kill(); err != nil {
 				return err
 			}
 			sleep(ctx, between(rng, 0, 3*time.Second))
-			return s.server.Start(ctx)
+			return started(ctx, s.server.Start)
 		})},
 		{"redis-stop", whole(func(ctx context.Context, rng *rand.Rand) error {
 			if err := s.server.Pause(); err != nil {
@@ -172,7 +174,7 @@ func (s *soakSentinel) hands(*soakFaults) []hand {
 			}
 			_, late := s.sentinels.AwaitOther(ctx, master.Addr())
 			sleep(ctx, between(rng, 0, 2*time.Second))
-			if err := master.Start(ctx); err != nil {
+			if err := started(ctx, master.Start); err != nil {
 				return err
 			}
 			return late
