@@ -109,15 +109,6 @@ func (b *books) hit(kind, token string) {
 	b.faults = append(b.faults, fault{kind: kind, from: now, to: now, token: token})
 }
 
-// covered reports whether a wake came for what was sent at that time, and gives
-// what is closed when the answer may be another one.
-func (b *books) covered(p *page, at time.Time, call bool) (bool, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, ok := p.cover(at, call)
-	return ok, b.changed
-}
-
 // cover finds the first wake that was accepted after a time.
 func (p *page) cover(at time.Time, call bool) (time.Time, bool) {
 	var first time.Time

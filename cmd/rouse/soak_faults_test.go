@@ -198,7 +198,7 @@ func (s *soakStage) restart(ctx context.Context, end func() error) error {
 	return started(ctx, s.prosody.Start)
 }
 
-// started has a server start, and again on a machine so busy that it does not
+// started has something begin, and again on a machine so busy that there is no
 // answer in time.
 func started(ctx context.Context, start func(context.Context) error) error {
 	for {

@@ -60,10 +60,13 @@ func (a *soakAccount) enrol(ctx context.Context, devices int) error {
 		if d.client, err = a.stage.clients.Login(ctx, d.opt); err != nil {
 			return err
 		}
-		if d.reg, err = d.client.Register(ctx, a.stage.prosody.Rouse().JID, provider, tokenOf(provider, name), name); err != nil {
-			return err
-		}
-		if err := d.client.EnablePush(ctx, d.reg); err != nil {
+		// On a machine that is busy the link may go down meanwhile, and the question with it.
+		if err := started(ctx, func(ctx context.Context) error {
+			if d.reg, err = d.client.Register(ctx, a.stage.prosody.Rouse().JID, provider, tokenOf(provider, name), name); err != nil {
+				return err
+			}
+			return d.client.EnablePush(ctx, d.reg)
+		}); err != nil {
 			return err
 		}
 		a.devices = append(a.devices, d)

@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 }
 
 func soak(t *testing.T, kind string, duration time.Duration) {
-	limit := duration + *soakDrain + 4*time.Minute
+	limit := duration + *soakDrain + 3*soakPatience
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 
