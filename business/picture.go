@@ -20,7 +20,7 @@ func (d *decision) row() {
 		s = session.Session{} // another session under an id that was used before
 	}
 	s.Resource, s.Client = e.Resource, e.Client
-	s.Epoch, s.Counter, s.Touched = e.Epoch, e.N, d.now
+	s.Epoch, s.Counter, s.Told = e.Epoch, e.N, e.Told
 	s.State, s.Out, s.Acked = e.State, e.Out, max(s.Acked, e.Acked)
 	switch e.State {
 	case session.Delayed:
@@ -39,7 +39,7 @@ func (d *decision) row() {
 func (d *decision) stored() {
 	e := d.e
 	ep, known := d.a.Endpoints[e.Address]
-	ep.Resource, ep.Client, ep.Secret, ep.Touched = e.Resource, e.Client, e.Secret, d.now
+	ep.Resource, ep.Client, ep.Secret, ep.Told = e.Resource, e.Client, e.Secret, e.Told
 	if !known {
 		ep.Enabled = d.now
 	}
@@ -61,11 +61,11 @@ func (d *decision) stored() {
 }
 
 // Sweep ends, at the end of a picture, what it did not show: sessions and
-// endpoints that were not touched since it began. No reasons: nothing changed.
-func Sweep(a session.Account, began, now time.Time) (session.Account, []session.Reason) {
+// endpoints that nothing told of since it began. No reasons: nothing changed.
+func Sweep(a session.Account, began session.Mark, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
 	for sid, s := range a.Sessions {
-		if s.Touched.Before(began) {
+		if s.Told.Before(began) {
 			d.e.Session, d.e.Epoch, d.e.N, d.e.Reason = sid, s.Epoch, s.Counter, "not there any more"
 			d.ended()
 		}
@@ -73,7 +73,7 @@ func Sweep(a session.Account, began, now time.Time) (session.Account, []session.
 	d.e.Session = ""
 	for _, addr := range d.addresses(all) {
 		ep := d.a.Endpoints[addr]
-		if ep.Touched.Before(began) {
+		if ep.Told.Before(began) {
 			d.remove(addr, "not registered any more")
 			continue
 		}

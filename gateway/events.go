@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"rouse/business"
 	"rouse/session"
@@ -33,14 +32,14 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 		return nil // a repeat: it was answered, and the answer got lost
 	}
 	if b.Epoch != rep.Epoch || b.Seq != rep.Seq+1 {
-		rep.Wanted, rep.Picture = true, time.Time{} // one that is under way may have a hole now
+		rep.Wanted, rep.Picture = true, 0 // one that is under way may have a hole now
 	}
 	rep.Epoch, rep.Seq = b.Epoch, b.Seq
 	for rest := b.Events; len(rest) > 0; {
 		var part []session.Event
 		var mark *session.Event
 		part, mark, rest = upToMark(rest)
-		if err := g.apply(ctx, part); err != nil {
+		if err := g.apply(ctx, session.Mark{Epoch: b.Epoch, Seq: b.Seq}, part); err != nil {
 			return err
 		}
 		if mark != nil {
@@ -52,7 +51,7 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 	if err := g.cfg.Store.SetReporter(ctx, before, rep); err != nil {
 		return err // another process took a batch of this host meanwhile, or the store failed: it is repeated
 	}
-	if rep.Wanted && rep.Picture.IsZero() {
+	if rep.Wanted && rep.Picture == 0 {
 		g.want(wish{b.Host, rep.Epoch})
 	}
 	return nil
@@ -69,7 +68,7 @@ func upToMark(list []session.Event) (part []session.Event, mark *session.Event, 
 }
 
 // apply has each account decide its events in their order, accounts side by side.
-func (g *Gateway) apply(ctx context.Context, events []session.Event) error {
+func (g *Gateway) apply(ctx context.Context, told session.Mark, events []session.Event) error {
 	var order []string
 	byAccount := make(map[string][]session.Event)
 	for _, e := range events {
@@ -85,6 +84,7 @@ func (g *Gateway) apply(ctx context.Context, events []session.Event) error {
 		if byAccount[e.Account] == nil {
 			order = append(order, e.Account)
 		}
+		e.Told = told
 		byAccount[e.Account] = append(byAccount[e.Account], g.judge(e))
 	}
 	errs := make([]error, len(order))

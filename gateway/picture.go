@@ -14,23 +14,23 @@ import (
 // mark notes where a picture begins, and sweeps at its end.
 func (g *Gateway) mark(ctx context.Context, rep store.Reporter, kind session.Kind) (store.Reporter, error) {
 	if kind == session.PictureOn {
-		rep.Picture, rep.Wanted = g.cfg.Now(), true
+		rep.Picture, rep.Wanted = rep.Seq, true
 		return rep, nil
 	}
-	if rep.Picture.IsZero() {
+	if rep.Picture == 0 || rep.Picture > rep.Seq {
 		return rep, nil // an end without a beginning proves nothing
 	}
-	n, err := g.sweep(ctx, rep.Host, rep.Picture)
+	n, err := g.sweep(ctx, rep.Host, session.Mark{Epoch: rep.Epoch, Seq: rep.Picture})
 	if err != nil {
 		return rep, err
 	}
-	rep.Picture, rep.Wanted = time.Time{}, false
+	rep.Picture, rep.Wanted = 0, false
 	g.log.Info("the picture is complete", "host", rep.Host, "accounts", n)
 	return rep, nil
 }
 
 // sweep ends what a picture did not show, many accounts side by side.
-func (g *Gateway) sweep(ctx context.Context, host string, began time.Time) (accounts int, err error) {
+func (g *Gateway) sweep(ctx context.Context, host string, began session.Mark) (accounts int, err error) {
 	var (
 		wg    sync.WaitGroup
 		slots = make(chan struct{}, sweepers)
@@ -57,7 +57,7 @@ func (g *Gateway) sweep(ctx context.Context, host string, began time.Time) (acco
 	return accounts, errors.Join(errs...)
 }
 
-func (g *Gateway) sweepOne(ctx context.Context, account string, began time.Time) error {
+func (g *Gateway) sweepOne(ctx context.Context, account string, began session.Mark) error {
 	o, err := g.load(ctx, account)
 	if err != nil {
 		return err
@@ -143,22 +143,37 @@ func (g *Gateway) wanted(ctx context.Context, host string) error {
 		return err
 	}
 	after := before
-	after.Wanted, after.Picture = true, time.Time{}
-	if after.Same(before) {
+	after.Wanted, after.Picture = true, 0
+	if after == before {
 		return nil
 	}
 	return g.cfg.Store.SetReporter(ctx, before, after)
 }
 
+// look is a picture that is under way, and how often it was seen so. Clocks may be
+// set meanwhile, and another process may have seen its beginning.
+type look struct {
+	picture session.Mark
+	times   int
+}
+
+// looks is how often a picture may be seen under way before it is taken to be stuck.
+const looks = int(pictureTime / (askFor / 3))
+
 // lookAgain asks once more for pictures that are wanted and did not begin, or
 // began so long ago that they will not end.
-func (g *Gateway) lookAgain(ctx context.Context) {
+func (g *Gateway) lookAgain(ctx context.Context, seen map[string]look) {
 	if g.cfg.Shared && !g.linked.Load() {
 		return // whoever has the link does
 	}
 	for host := range g.hosts {
 		rep := g.reporter(ctx, host)
-		if stuck := g.cfg.Now().Sub(rep.Picture) > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
+		l := look{picture: session.Mark{Epoch: rep.Epoch, Seq: rep.Picture}, times: 1}
+		if before := seen[host]; before.picture == l.picture {
+			l.times += before.times
+		}
+		seen[host] = l
+		if rep.Wanted && (rep.Picture == 0 || l.times > looks) {
 			g.want(wish{host, rep.Epoch})
 		}
 	}
@@ -181,6 +196,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		at    time.Time
 	}
 	last := make(map[string]asked)
+	seen := make(map[string]look)
 	back := false // the store went back, and that is not noted yet
 	again := time.NewTicker(askFor / 3)
 	defer again.Stop()
@@ -192,13 +208,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 			if back {
 				back = !g.askAll(ctx)
 			}
-			g.lookAgain(ctx)
+			g.lookAgain(ctx, seen)
 		case <-g.back:
 			back = !g.askAll(ctx)
 		case w := <-g.ask:
 			now := g.cfg.Now()
 			l, ok := last[w.host]
-			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at) < askFor {
+			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at).Abs() < askFor { // a clock that was set back does not keep it waiting
 				last[w.host] = asked{w.epoch, l.at}
 				continue // lookAgain finds it, if it is still wanted then
 			}

@@ -32,7 +32,7 @@ type Session struct {
 	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
 	Acked    uint64             `json:"acked,omitempty"`  // of which the client has acknowledged
 	Covered  [NumClasses]uint64 `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
-	Touched  time.Time          `json:"touched,omitzero"` // when the last event arrived here
+	Told     Mark               `json:"told,omitzero"`    // what told of it last
 }
 
 // Address names an endpoint as XEP-0357 §5 does.
@@ -63,7 +63,7 @@ type Endpoint struct {
 	Client   string      `json:"client,omitempty"`
 	Secret   string      `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
 	Enabled  time.Time   `json:"enabled,omitzero"`
-	Touched  time.Time   `json:"touched,omitzero"`
+	Told     Mark        `json:"told,omitzero"`     // what told of it last
 	Woken    time.Time   `json:"woken,omitzero"`    // when the last coalesced wake fell due: the window starts here
 	WokenAs  Class       `json:"as,omitempty"`      // and the class of that wake: a higher one does not wait for the window
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due

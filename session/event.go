@@ -53,6 +53,7 @@ type Event struct {
 	Epoch   uint64    // reporter's epoch; grows with every start of the reporter
 	N       uint64    // counter within session (or account) and epoch; 0: not counted, never dropped
 	At      time.Time // reporter's clock, for people; decisions use ours
+	Told    Mark      // the batch in which it came
 
 	Resource string
 	Client   string
@@ -84,6 +85,18 @@ type Unread struct {
 	Last  uint64
 	Count int
 	Key   string // of the last one
+}
+
+// Mark is a place in what a reporter tells: its batches are in order, whatever is
+// done to clocks meanwhile.
+type Mark struct {
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+}
+
+// Before reports whether another mark was told later.
+func (m Mark) Before(o Mark) bool {
+	return m.Epoch < o.Epoch || m.Epoch == o.Epoch && m.Seq < o.Seq
 }
 
 // Batch is what a server module sends at once (docs/events.md).

@@ -31,7 +31,7 @@ const poll = time.Second
 
 // build wires everything that a configuration asks for; nothing runs yet. It is
 // the one place where rooms meet, for serve, demo and tests alike.
-func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err error) {
+func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs io.Writer) (_ *app, err error) {
 	a := &app{level: new(slog.LevelVar), started: time.Now(), id: rand.Text(), pid: os.Getpid(), machine: machine()}
 	a.level.Set(cfg.Log.SlogLevel())
 	a.log = newLogger(cfg.Log, a.level, logs)
@@ -68,7 +68,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	a.store = timedStore{Store: db, metrics: a.metrics}
 
 	a.member = fleet.New(fleet.Config{
-		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: time.Now, Logger: a.log, Duty: a.duty,
+		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: now, Logger: a.log, Duty: a.duty,
 	})
 	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
 
@@ -80,7 +80,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
 		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate,
-		Now: time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
+		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
 	if cfg.Store.Redis != nil {
@@ -108,7 +108,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 
 	a.watchCertificates(a.apps)
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Logger: a.log,
+		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 

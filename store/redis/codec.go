@@ -173,15 +173,15 @@ type (
 	sightingRow session.Sighting
 )
 
-// appendSession writes the state as its place in letters, and of acknowledged
-// stanzas how many are missing.
+// appendSession writes the state as its place in letters, of acknowledged stanzas
+// how many are missing, and of the batch how much newer its epoch is.
 func appendSession(b []byte, s session.Session) []byte {
 	l := newList(b)
 	l.uint(uint64(s.State))
 	l.uint(s.Epoch)
 	l.uint(s.Counter)
 	l.string(s.Resource)
-	l.time(s.Touched)
+	l.mark(s.Told, s.Epoch)
 	l.uint(s.Out)
 	l.uint(s.Out - s.Acked)
 	l.value(s.Covered == [session.NumClasses]uint64{}, func(b []byte) []byte {
@@ -196,10 +196,10 @@ func appendSession(b []byte, s session.Session) []byte {
 }
 
 func (s *sessionRow) UnmarshalJSON(text []byte) error {
-	var touched int64
+	var told [2]uint64
 	var unacked uint64
 	var covered []uint64
-	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &unacked, &covered, &s.Client); err != nil {
+	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &told, &s.Out, &unacked, &covered, &s.Client); err != nil {
 		return err
 	}
 	if s.State >= session.NumStates {
@@ -208,7 +208,7 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 	if len(covered) > len(s.Covered) {
 		return fmt.Errorf("%d classes are covered, there are %d", len(covered), len(s.Covered))
 	}
-	s.Acked, s.Touched = s.Out-unacked, moment(touched)
+	s.Acked, s.Told = s.Out-unacked, markOf(told, s.Epoch)
 	copy(s.Covered[:], covered)
 	return nil
 }
@@ -216,7 +216,7 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l := newList(b)
 	l.time(e.Enabled)
-	l.time(e.Touched)
+	l.mark(e.Told, 0)
 	l.string(e.Owner)
 	l.string(e.Resource)
 	l.string(e.Client)
@@ -230,13 +230,14 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 }
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
-	var enabled, touched, woken int64
+	var enabled, woken int64
+	var told [2]uint64
 	var calls, silents []int64
-	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)
-	e.Enabled, e.Touched, e.Woken = moment(enabled), moment(touched), moment(woken)
+	e.Enabled, e.Told, e.Woken = moment(enabled), markOf(told, 0), moment(woken)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"rouse/session"
 )
 
 // list writes a JSON array that leaves out what is zero at its end.
@@ -39,6 +41,21 @@ func (l *list) uint(n uint64) {
 	l.next()
 	l.b = strconv.AppendUint(l.b, n, 10)
 	l.took(n == 0)
+}
+
+// mark writes the batch, and its epoch as what is to be added to another one:
+// mostly nothing.
+func (l *list) mark(m session.Mark, epoch uint64) {
+	l.value(m == session.Mark{Epoch: epoch}, func(b []byte) []byte {
+		both := newList(b)
+		both.uint(m.Seq)
+		both.uint(m.Epoch - epoch)
+		return both.close()
+	})
+}
+
+func markOf(told [2]uint64, epoch uint64) session.Mark {
+	return session.Mark{Epoch: told[1] + epoch, Seq: told[0]}
 }
 
 func (l *list) time(t time.Time) {
