@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 
 	xmpp "mellium.im/xmpp/stanza"
@@ -91,8 +92,22 @@ func (r registrar) Register(ctx context.Context, q p2.Request) (node, secret str
 		return "", "", fmt.Errorf("no [[app]] of provider %s", q.Provider)
 	}
 	return r.a.gateway.Register(ctx, gateway.RegisterRequest{
-		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device,
+		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device, Channel: q.Channel, Domain: q.Domain,
 	})
+}
+
+func (r registrar) Unregister(ctx context.Context, q p2.Request) (found bool, err error) {
+	return ended(r.a.gateway.Unregister(ctx, gateway.RegisterRequest{
+		Account: q.Account, Provider: q.Provider, Device: q.Device, Channel: q.Channel, Domain: q.Domain,
+	}))
+}
+
+// ended tells whether there was a registration from what the gateway says of its end.
+func ended(err error) (found bool, _ error) {
+	if errors.Is(err, gateway.ErrUnknown) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // subscriber keeps the subscriptions of Web Push, for the app that is to send.
