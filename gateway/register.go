@@ -97,11 +97,9 @@ func (g *Gateway) free(ctx context.Context, reg session.Registration, chosen str
 }
 
 // Unregister ends what Register began, for who asks with the same words. What
-// servers publish afterwards is answered so that they forget it too.
+// servers publish afterwards is answered so that they forget it too. It may be
+// asked of any process: by HTTP it is.
 func (g *Gateway) Unregister(ctx context.Context, r RegisterRequest) error {
-	if !g.holds() {
-		return ErrStandby
-	}
 	reg := r.registration(g.cfg.Nodes, g.cfg.Now())
 	was, err := g.cfg.Store.Registration(ctx, reg.Node)
 	switch {

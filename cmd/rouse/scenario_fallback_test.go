@@ -69,7 +69,7 @@ func TestRouseIsAway(t *testing.T) {
 	other := lab.Component{JID: "push.other.test", Secret: "other"}
 	p := begin(t, lab.Options{HostLua: "rouse_fallback = 2", Components: []lab.Component{other}})
 	service := &thirdParty{Component: p.another(other, 0)}
-	service.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(service))
+	service.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(service, false))
 	p.connects(service.Component)
 	publishes := func(n int) {
 		t.Helper()
