@@ -240,16 +240,14 @@ func TestTigase(t *testing.T) {
 
 // TestReportedEndpoints: which of what a module reports can be woken.
 func TestReportedEndpoints(t *testing.T) {
-	var offers func(node string) *gateway.Offer
 	h := houseOn(t, newHouse(t).store, func(c *gateway.Config) {
-		c.Offers = func(node string) *gateway.Offer { return offers(node) }
-	})
-	offers = func(node string) *gateway.Offer {
-		if len(node) != 64 {
-			return nil
+		c.Offers = func(node, module string) *gateway.Offer {
+			if len(node) != 64 || module != "m" {
+				return nil
+			}
+			return &gateway.Offer{Family: session.Fpush, App: "monal", Token: node}
 		}
-		return &gateway.Offer{Family: session.Fpush, App: "monal", Token: node}
-	}
+	})
 	_, secret := h.registers(appserver(juliet, "my-phone", "t1"), nil)
 	siskin, _ := h.registers(tigase(juliet, "t2"), nil)
 	_, theirs := h.registers(appserver("nurse@"+host, "nurse-phone", "t3"), nil)
@@ -257,7 +255,7 @@ func TestReportedEndpoints(t *testing.T) {
 	for i, e := range []struct {
 		node, secret string
 	}{{"my-phone", secret}, {siskin, ""}, {hex64, ""}, {"my-phone", "guess"}, {"nurse-phone", ""}, {stranger, ""}, {"unheard-of", ""}, {"nurse-phone", theirs}} {
-		account := session.Event{Kind: session.Enable, Session: string(rune('a' + i)), Address: session.Address{Service: us, Node: e.node}, Secret: session.Fingerprint(e.secret)}
+		account := session.Event{Kind: session.Enable, Session: string(rune('a' + i)), Address: session.Address{Service: us, Node: e.node}, Secret: session.Fingerprint(e.secret), Module: "m"}
 		h.take(account)
 	}
 	h.take(session.Event{Kind: session.Offline, Class: session.Message, Key: "s:1"})

@@ -136,7 +136,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 		e.Reason = "the node was not issued here"
 		return e, nil
 	}
-	offer := g.cfg.Offers(chosen)
+	offer := g.cfg.Offers(chosen, e.Module)
 	switch {
 	case known && reg.Live() && offer == nil, known && reg.Live() && reg.Token == offer.Token:
 		return e, nil

@@ -58,7 +58,7 @@ type Config struct {
 	Answered func(wake, condition, errorType string) // a third party's push service answered
 	Scarce   func(app string) bool                   // whether its devices take few silent wakes; nil: none do
 	Tells    func(app string) bool                   // whether its devices are told who wrote what; nil: none are
-	Offers   func(node string) *Offer                // what a node says that was enabled without options; nil: nothing
+	Offers   func(node, module string) *Offer        // what a node says that was enabled, maybe for a module; nil: nothing
 	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
 
 	Shared bool          // other processes work on the store too

@@ -46,7 +46,11 @@ func offer(cfg *config.Config, node string, options forms.Form) *gateway.Offer {
 		}
 		return nil
 	}
-	module := options.Get("pushModule")
+	return ofModule(cfg, node, options.Get("pushModule"))
+}
+
+// ofModule is what a device token says under which nobody registers.
+func ofModule(cfg *config.Config, node, module string) *gateway.Offer {
 	if module == "" {
 		module = "default"
 	}
@@ -83,24 +87,9 @@ func tokenOf(provider, node string) bool {
 	return false
 }
 
-// enabled is what can be told of a node that was enabled, by its looks alone: that
-// it is of the app of module default, or of the only one that takes such tokens.
-func (a *app) enabled(node string) *gateway.Offer {
-	cfg := a.cfg.Load()
-	if o := offer(cfg, node, forms.Form{}); o != nil {
-		return o
-	}
-	var only *gateway.Offer
-	for _, app := range cfg.Apps {
-		if len(app.FpushModules) == 0 || !tokenOf(app.Provider, node) {
-			continue
-		}
-		if only != nil {
-			return nil
-		}
-		only = &gateway.Offer{Family: session.Fpush, App: app.Name, Token: node}
-	}
-	return only
+// enabled is what can be told of a node that was enabled.
+func (a *app) enabled(node, module string) *gateway.Offer {
+	return ofModule(a.cfg.Load(), node, module)
 }
 
 // tells reports whether an app's devices are told who wrote what.
