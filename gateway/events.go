@@ -85,7 +85,11 @@ func (g *Gateway) apply(ctx context.Context, told session.Mark, events []session
 			order = append(order, e.Account)
 		}
 		e.Told = told
-		byAccount[e.Account] = append(byAccount[e.Account], g.judge(e))
+		judged, err := g.judge(ctx, e)
+		if err != nil {
+			return err
+		}
+		byAccount[e.Account] = append(byAccount[e.Account], judged)
 	}
 	errs := make([]error, len(order))
 	var wg sync.WaitGroup
@@ -130,21 +134,6 @@ func (g *Gateway) applyTo(ctx context.Context, account string, events []session.
 	return nil
 }
 
-// judge says of an endpoint of ours whether it can be used at all: the node must
-// be one that we issued, and the secret the one that belongs to it.
-func (g *Gateway) judge(e session.Event) session.Event {
-	if e.Kind != session.Enable && e.Kind != session.StoredRow || e.Address.Service != g.cfg.Service {
-		return e
-	}
-	switch {
-	case !g.cfg.Nodes.Ours(e.Address.Node):
-		e.Reason = "the node was not issued here"
-	case e.Secret != session.Fingerprint(g.cfg.Nodes.Secret(e.Address.Node)):
-		e.Reason = "the secret does not belong to the node"
-	}
-	return e
-}
-
 // forget takes out everything of an account, its registrations first: if that is
 // interrupted, the event comes again and finds the rest.
 func (g *Gateway) forget(ctx context.Context, account string) error {
@@ -153,8 +142,14 @@ func (g *Gateway) forget(ctx context.Context, account string) error {
 		return err
 	}
 	for addr, ep := range o.Account.Endpoints {
-		if addr.Service != g.cfg.Service || ep.Secret != session.Fingerprint(g.cfg.Nodes.Secret(addr.Node)) {
-			continue // not ours, or somebody else's node that the account enabled without its secret
+		if addr.Service != g.cfg.Service {
+			continue
+		}
+		switch mine, err := g.owns(ctx, account, addr, ep); {
+		case err != nil:
+			return err
+		case !mine:
+			continue // somebody else's node that the account enabled
 		}
 		if err := g.cfg.Store.Unregister(ctx, addr.Node, "account deleted", g.cfg.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

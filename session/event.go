@@ -71,6 +71,7 @@ type Event struct {
 
 	Address Address
 	Secret  string // enable, endpoint: fingerprint of the publish secret
+	Module  string // enable, endpoint: which of the service's apps a device token is for (fpush)
 
 	Wake      string // answered: which publish
 	Error     string // answered: the condition; empty: it was taken

@@ -15,6 +15,7 @@ import (
 
 	"rouse/business"
 	"rouse/component/events"
+	"rouse/component/tigase"
 	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
@@ -79,7 +80,7 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled,
 		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
@@ -117,12 +118,25 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 			return nil, err
 		}
 		o := web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log}
-		if a.unified != nil {
-			o.Others = map[string]http.Handler{unifiedpush.Path: a.unified}
-		}
+		o.Others = a.others(cfg)
 		a.web = web.NewServer(o)
 	}
 	return a, nil
+}
+
+// others is what the listener answers besides.
+func (a *app) others(cfg *config.Config) map[string]http.Handler {
+	all := make(map[string]http.Handler)
+	if a.unified != nil {
+		all[unifiedpush.Path] = a.unified
+	}
+	if providers := tigaseProviders(cfg); len(providers) > 0 && cfg.Component != nil {
+		h := tigase.Handler(tigaseRegistrar{a}, a.log, providers...)
+		for _, pattern := range tigase.Patterns(cfg.Component.JID) {
+			all[pattern] = h
+		}
+	}
+	return all
 }
 
 // machine is what this one is called, for those who look for a process.
