@@ -29,6 +29,7 @@ type fleetStage struct {
 	*benchStage
 	store *fleetStore
 	crowd *crowd
+	bytes int // of Redis for one user, before the first run
 }
 
 // maxUsers is what fits on a disk and in an hour.
@@ -81,7 +82,7 @@ func (b *fleetBench) run(ctx context.Context, io stdio) (err error) {
 			}
 		}
 	}
-	return b.report(io.out, runs)
+	return b.report(io.out, stages, runs)
 }
 
 // newStage has users with a device each, in the middle of their lives: a fleet of
@@ -95,9 +96,18 @@ func (b *fleetBench) newStage(ctx context.Context, dir string, i, users int) (*f
 		return nil, err
 	}
 	s := &fleetStage{store: st, crowd: newCrowd(users, 1)}
+	before, err := st.memory(ctx)
+	if err != nil {
+		return nil, errors.Join(err, st.remove(context.WithoutCancel(ctx)))
+	}
 	s.benchStage, err = (&benchStage{dir: dir, total: users, lasting: st.at, awake: func(i int) bool { return i%3 == 0 }}).set(ctx, true)
 	if err != nil {
 		return nil, errors.Join(err, st.remove(context.WithoutCancel(ctx)))
+	}
+	after, err := st.memory(ctx)
+	s.bytes = (after - before) / users
+	if err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -185,7 +195,7 @@ func (f *crowd) batch(dst []byte, first int) []byte {
 	return append(dst, "</events></iq>"...)
 }
 
-func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
+func (b *fleetBench) report(w io.Writer, stages []*fleetStage, runs [][]fleetRun) error {
 	columns := []struct {
 		key, about, format string
 		of                 func(fleetRun) float64
@@ -216,6 +226,9 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 			for _, column := range columns {
 				o[column.key] = over(runs[i], column.of)
 			}
+			if b.redis != "" {
+				o["redis_bytes_per_user"] = stages[i].bytes
+			}
 			if err := out.Encode(o); err != nil {
 				return err
 			}
@@ -225,6 +238,9 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 	fmt.Fprintf(w, "%d events of random users in batches of %d, %d runs of each size; median (least – most)\n\n", b.n, perBatch, b.repeats)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "users\tCPU-µs per event\t÷ smallest\t")
+	if b.redis != "" {
+		fmt.Fprint(t, "bytes a user\t")
+	}
 	for _, column := range columns {
 		fmt.Fprint(t, column.about, "\t")
 	}
@@ -232,6 +248,9 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 	for i, n := range b.sizes {
 		c := over(runs[i], cpu)
 		fmt.Fprintf(t, "%d\t%.1f (%.1f – %.1f)\t%.2f\t", n, c.Median, c.Min, c.Max, c.Median/least)
+		if b.redis != "" {
+			fmt.Fprint(t, stages[i].bytes, "\t")
+		}
 		for _, column := range columns {
 			fmt.Fprintf(t, column.format+"\t", over(runs[i], column.of).Median)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -65,6 +66,20 @@ func (s *fleetStore) tally(ctx context.Context) (storeTally, error) {
 		return storeTally{}, nil
 	}
 	return (&redisFloor{c: s.redis}).tally(ctx)
+}
+
+// memory is what all of Redis has, in bytes; 0 of SQLite.
+func (s *fleetStore) memory(ctx context.Context) (int, error) {
+	if s.redis == nil {
+		return 0, nil
+	}
+	text, err := s.redis.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, "used_memory:")
+	digits, _, _ := strings.Cut(rest, "\r")
+	return strconv.Atoi(digits)
 }
 
 // remove takes out what the bench put in.
