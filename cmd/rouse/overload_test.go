@@ -25,7 +25,7 @@ var (
 
 const (
 	overloadTimes    = 3
-	overloadResident = 400 << 20              // of the process, for so many users
+	overloadResident = raceMemory * 400 << 20 // of the process, for so many users
 	overloadProvider = 100 * time.Millisecond // what the provider takes for each wake
 	overloadWait     = 5 * time.Minute        // for everything that is to come
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,21 +278,24 @@ func (d *drama) deviceDoes(name, what string) error {
 		d.up[name] = true
 	case "is late":
 		d.late[name] = true
-		d.delayed(len(d.late))
+		d.delayed("at least", func(n int) bool { return n >= len(d.late) })
 	case "is heard":
 		delete(d.late, name)
-		d.delayed(len(d.late))
+		d.delayed("at most", func(n int) bool { return n <= len(d.late) })
 	default:
 		return d.tells(name, what, c)
 	}
 	return nil
 }
 
-// delayed waits until rouse knows of so many sessions that do not acknowledge.
-func (d *drama) delayed(n int) {
+// delayed waits until rouse knows of enough, or few enough, sessions that do not
+// acknowledge: several may be late, or heard from, in one moment.
+func (d *drama) delayed(bound string, enough func(n int) bool) {
 	d.t.Helper()
-	what := fmt.Sprintf("%d sessions that do not acknowledge", n)
-	d.must(d.await(d.ctx, what, func() bool { return d.gauge(`rouse_sessions{state="delayed"}`) == fmt.Sprint(n) }))
+	d.must(d.await(d.ctx, fmt.Sprintf("%s %d sessions that do not acknowledge", bound, len(d.late)), func() bool {
+		n, err := strconv.Atoi(d.gauge(`rouse_sessions{state="delayed"}`))
+		return err == nil && enough(n)
+	}))
 }
 
 // tells has a device tell the server what it wants.

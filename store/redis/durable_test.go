@@ -146,6 +146,12 @@ func TestReplicaThatIsGone(t *testing.T) {
 	server := start(t)
 	replica := start(t, func(o *lab.RedisOptions) { o.ReplicaOf = server.Redis })
 	s := server.open(t)
+	inFlight(t, s, 1, 1)
+	until(t, "decisions wait for the replica", func() bool { // it has its first copy, and the store has seen it
+		before := server.served(t).commands
+		inFlight(t, s, 1, 1)
+		return server.served(t).commands > before
+	})
 	if err := replica.Kill(); err != nil {
 		t.Fatal(err)
 	}
