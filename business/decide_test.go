@@ -408,7 +408,7 @@ func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
 	began := h.now.Add(time.Second)
 	h.play("+2s tablet session active")
 	h.play("account endpoint node=tablet")
-	a, reasons := Sweep(h.a, began, h.now)
+	a, reasons := Sweep(h.a, "", began, h.now)
 	if len(a.Sessions) != 1 || len(a.Endpoints) != 1 || len(a.Pending) != 0 {
 		t.Errorf("left: %+v", a)
 	}

@@ -6,7 +6,7 @@
 //
 //	Decide(account, event, policy, now) -> account', reasons
 //	Settle(account, wake, settlement, policy) -> account', reasons
-//	Sweep(account, since, now)          -> account', reasons
+//	Sweep(account, node, since, now)    -> account', reasons
 //
 // The wakes that a decision asks for are in account'.Pending.
 //

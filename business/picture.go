@@ -12,7 +12,7 @@ import (
 func (d *decision) row() {
 	e := d.e
 	s, known := d.a.Sessions[e.Session]
-	if known && e.N != 0 && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
+	if known && e.N != 0 && counts(s.Node, e.Node) && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
 		return // we know better already
 	}
 	was := s.State
@@ -20,7 +20,7 @@ func (d *decision) row() {
 		s = session.Session{} // another session under an id that was used before
 	}
 	s.Resource, s.Client = e.Resource, e.Client
-	s.Epoch, s.Counter, s.Touched = e.Epoch, e.N, d.now
+	s.Node, s.Epoch, s.Counter, s.Touched = e.Node, e.Epoch, e.N, d.now
 	s.State, s.Out, s.Acked = e.State, e.Out, max(s.Acked, e.Acked)
 	switch e.State {
 	case session.Delayed:
@@ -61,16 +61,11 @@ func (d *decision) stored() {
 }
 
 // Sweep ends, at the end of a picture, what it did not show: sessions and
-// endpoints that were not touched since it began. No reasons: nothing changed.
-func Sweep(a session.Account, began, now time.Time) (session.Account, []session.Reason) {
+// endpoints that were not touched since it began. A node of a cluster shows its
+// own sessions, and the endpoints of all. No reasons: nothing changed.
+func Sweep(a session.Account, node string, began, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
-	for sid, s := range a.Sessions {
-		if s.Touched.Before(began) {
-			d.e.Session, d.e.Epoch, d.e.N, d.e.Reason = sid, s.Epoch, s.Counter, "not there any more"
-			d.ended()
-		}
-	}
-	d.e.Session = ""
+	d.endAll(a, "not there any more", func(s session.Session) bool { return counts(s.Node, node) && s.Touched.Before(began) })
 	for _, addr := range d.addresses(all) {
 		ep := d.a.Endpoints[addr]
 		if ep.Touched.Before(began) {

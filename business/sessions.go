@@ -29,7 +29,7 @@ func (d *decision) session() {
 	if e.N != 0 {
 		s.Epoch, s.Counter = e.Epoch, e.N
 	}
-	s.Touched, s.Out = d.now, max(s.Out, e.Out)
+	s.Node, s.Touched, s.Out = e.Node, d.now, max(s.Out, e.Out)
 
 	switch e.Kind {
 	case session.Published:

@@ -14,6 +14,7 @@ import (
 type Account struct {
 	Epoch     uint64               `json:"epoch,omitempty"` // reporter's epoch of the last event without a session
 	Counter   uint64               `json:"n,omitempty"`     // and its counter
+	Marks     []Mark               `json:"marks,omitempty"` // the same of each node of a cluster, the one that reported last at the end
 	Sessions  map[string]Session   `json:"sessions,omitempty"`
 	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
 	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
@@ -22,11 +23,20 @@ type Account struct {
 	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
 }
 
+// Mark is how far a node of a cluster has come with the events of an account
+// that are no session's. A server without nodes has Epoch and Counter.
+type Mark struct {
+	Node    string `json:"node"`
+	Epoch   uint64 `json:"epoch"`
+	Counter uint64 `json:"n"`
+}
+
 // Session is one bound resource.
 type Session struct {
 	Resource string             `json:"resource,omitempty"`
 	Client   string             `json:"client,omitempty"` // stable id of the client software's installation, where the server knows it
 	State    State              `json:"state"`
+	Node     string             `json:"node,omitempty"`   // of the cluster, that has the session
 	Epoch    uint64             `json:"epoch"`            // of the last event applied
 	Counter  uint64             `json:"n"`                // of the last event applied
 	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
@@ -112,6 +122,7 @@ func (a Account) Clone() Account {
 	a.Sessions = cloneMap(a.Sessions)
 	a.Endpoints = cloneMap(a.Endpoints)
 	a.Pending = cloneMap(a.Pending)
+	a.Marks = slices.Clone(a.Marks)
 	a.Ended = slices.Clone(a.Ended)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {

@@ -97,7 +97,7 @@ func parseOwner(text string) (owner, error) {
 }
 
 // appendAccount writes sessions by id, serial, epoch and counter, endpoints by
-// address, sessions that ended, and keys of stanzas.
+// address, sessions that ended, keys of stanzas, and how far nodes have come.
 func appendAccount(b []byte, a session.Account) []byte {
 	l := newList(b)
 	l.value(len(a.Sessions) == 0, func(b []byte) []byte {
@@ -131,6 +131,13 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
+	l.value(len(a.Marks) == 0, func(b []byte) []byte {
+		b = append(b, '[')
+		for _, m := range a.Marks {
+			b = appendMark(separate(b, '['), m)
+		}
+		return append(b, ']')
+	})
 	return l.close()
 }
 
@@ -148,7 +155,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	var endpoints map[session.Address]endpointRow
 	var ended []endingRow
 	var seen []sightingRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen); err != nil {
+	var marks []markRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &marks); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -163,6 +171,9 @@ func parseAccount(text []byte) (session.Account, error) {
 	for _, s := range seen {
 		a.Seen = append(a.Seen, session.Sighting(s))
 	}
+	for _, m := range marks {
+		a.Marks = append(a.Marks, session.Mark(m))
+	}
 	return a, nil
 }
 
@@ -171,7 +182,20 @@ type (
 	endpointRow session.Endpoint
 	endingRow   session.Ending
 	sightingRow session.Sighting
+	markRow     session.Mark
 )
+
+func appendMark(b []byte, m session.Mark) []byte {
+	l := newList(b)
+	l.string(m.Node)
+	l.uint(m.Epoch)
+	l.uint(m.Counter)
+	return l.close()
+}
+
+func (m *markRow) UnmarshalJSON(text []byte) error {
+	return fields(text, &m.Node, &m.Epoch, &m.Counter)
+}
 
 // appendSession writes the state as its place in letters, and of acknowledged
 // stanzas how many are missing.
@@ -192,6 +216,7 @@ func appendSession(b []byte, s session.Session) []byte {
 		return c.close()
 	})
 	l.string(s.Client)
+	l.string(s.Node)
 	return l.close()
 }
 
@@ -199,7 +224,7 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 	var touched int64
 	var unacked uint64
 	var covered []uint64
-	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &unacked, &covered, &s.Client); err != nil {
+	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &unacked, &covered, &s.Client, &s.Node); err != nil {
 		return err
 	}
 	if s.State >= session.NumStates {

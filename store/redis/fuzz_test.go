@@ -15,8 +15,9 @@ import (
 func someAccount() session.Account {
 	phone := session.Address{Service: "push.example.org", Node: "n 1"}
 	return session.Account{
-		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Touched: noon}},
+		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", Node: "n@a", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Touched: noon}},
 		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Client: "c", Secret: "x", Enabled: noon, Touched: noon, Woken: noon, WokenAs: session.Call, Dead: "gone"}},
+		Marks:     []session.Mark{{Node: "n@a", Epoch: 4, Counter: 12}},
 		Ended:     []session.Ending{{Session: "old", Epoch: 2, Counter: 8, At: noon}},
 		Seen:      []session.Sighting{{Key: "id", At: noon, Woken: []session.Address{phone}}},
 		Serial:    1<<64 - 1, Epoch: 3, Counter: 11,
