@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -94,7 +95,7 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", p.server.ClientAddr()
+	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", cmp.Or(o.Addr, p.server.ClientAddr())
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
