@@ -46,7 +46,6 @@ func (d *decision) isOurs(m session.Mark) bool { return m.Node == d.e.Node }
 // Leave ends the sessions of a node that is gone. Registrations are common to all nodes.
 func Leave(a session.Account, node string, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.Left}}
-	d.a.Marks = slices.DeleteFunc(d.a.Marks, func(m session.Mark) bool { return m.Node == node })
 	d.endAll(a, "its node of the cluster is gone", func(s session.Session) bool { return s.Node == node })
 	return d.a, d.reasons
 }
