@@ -2,6 +2,7 @@
 # make test     everything: format, vet, lint, unit tests, real servers (race detector on)
 # make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it, ARGS=--redis is on a Redis
 # make bench    rouse bench wake
+# make soak     random histories of a user's devices, on Prosody and on ejabberd at once; ARGS="-histories.seed=7 -histories.n=50"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
 SERVERS = prosody prosody-modules lua-dbi-sqlite3 ejabberd python3-slixmpp redis-server sqlite3
@@ -10,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test demo bench lint fuzz servers tools clean
+.PHONY: build test demo bench soak lint fuzz servers tools clean
 
 build:
 	go build -trimpath -ldflags "-X main.release=$(VERSION)" -o bin/rouse ./cmd/rouse
@@ -34,6 +35,9 @@ demo: servers build
 
 bench: build
 	bin/rouse bench wake $(ARGS)
+
+soak: servers tools
+	go test -timeout 24h -run '^TestHistories$$' -v ./cmd/rouse -histories.n=200 $(ARGS)
 
 fuzz:
 	@for p in $$(go list ./...); do \

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,10 +33,40 @@ type play struct {
 // patience is how long a play may take on a busy machine.
 const patience = 3 * time.Minute
 
-// begin sets a scene: juliet's devices come with login, romeo is at his desk.
+// both plays on each server, in a subtest of its own.
+func both(t *testing.T, w wish, do func(*testing.T, *play)) {
+	t.Helper()
+	w.users = people
+	for name, serve := range map[string]func(context.Context, string) (server, error){
+		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
+		"ejabberd": func(ctx context.Context, dir string) (server, error) { return theatre.serve(ctx, dir, w) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
+				s, err := serve(ctx, dir)
+				if err != nil {
+					return nil, err
+				}
+				return newSceneOn(s, dir, program, env)
+			})
+			if w.coalesce != "" {
+				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
+				p.must(p.configure())
+			}
+			do(t, p.begins())
+		})
+	}
+}
+
+// begin sets a scene on a Prosody that is told more than others: juliet's devices
+// come with login, romeo is at his desk.
 func begin(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	p := prepare(t, o)
+	return prepare(t, o).begins()
+}
+
+func (p *play) begins() *play {
+	p.t.Helper()
 	p.must(p.start(p.ctx))
 	p.romeo = p.client("romeo", "desk", lab.ClientOptions{})
 	return p
@@ -79,11 +108,15 @@ func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program
 			t.Errorf("at the end: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the server:\n%s\nrouse:\n%s", s.server.LogTail(60), s.logTail(80))
+			t.Logf("%s:\n%s\nrouse:\n%s", s.server.Name(), s.server.LogTail(60), s.logTail(80))
 		}
 	})
 	return p
 }
+
+// juliet is her address, room that of the chat room.
+func (p *play) juliet() string { return "juliet@" + p.server.Host() }
+func (p *play) room() string   { return "verona@" + rooms(p.server.Host()) }
 
 func (p *play) must(err error) {
 	p.t.Helper()
@@ -95,10 +128,26 @@ func (p *play) must(err error) {
 // client logs a user in.
 func (p *play) client(user, resource string, o lab.ClientOptions) *lab.Client {
 	p.t.Helper()
-	o.JID, o.Password, o.Addr = user+"@"+p.server.Host()+"/"+resource, "pw", cmp.Or(o.Addr, p.server.ClientAddr())
+	o.JID, o.Password = user+"@"+p.server.Host()+"/"+resource, "pw"
+	if o.Addr == "" {
+		o.Addr = p.server.ClientAddr()
+	}
 	c, err := p.clients.Login(p.ctx, o)
 	p.must(err)
 	return c
+}
+
+// webSocket gives an address for clients that come by WebSocket.
+func (p *play) webSocket() string {
+	p.t.Helper()
+	w, err := p.server.OpenWebSocket()
+	p.must(err)
+	p.t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			p.t.Error(err)
+		}
+	})
+	return w.Addr()
 }
 
 // device logs juliet in on a device, registers it with FCM and enables push.
@@ -168,13 +217,21 @@ func (p *play) starts() {
 	p.must(p.start(p.ctx))
 }
 
-// sends has romeo send a stanza, and returns when Prosody has dealt with it,
+// sends has romeo send a stanza, and returns when the server has dealt with it,
 // whether anybody took its reports or not.
 func (p *play) sends(stanza string) {
 	p.t.Helper()
 	p.must(p.romeo.Send(p.ctx, stanza))
+	p.dealt()
+}
+
+// dealt returns when the server has dealt with all that clients have sent before
+// now, as far as romeo can tell.
+func (p *play) dealt() {
+	p.t.Helper()
 	_, err := p.romeo.IQ(p.ctx, p.server.Host(), "get", "<ping xmlns='urn:xmpp:ping'/>")
 	p.must(err)
+	p.must(p.server.Settle(p.ctx))
 }
 
 // logged counts the lines of rouse's log, over all its lives, with some words.
@@ -183,10 +240,30 @@ func (p *play) logged(words string) int {
 	return strings.Count(p.logTail(1<<20), words)
 }
 
-// pictured waits until rouse has had so many pictures of Prosody in all.
+// pictured waits until rouse has had so many pictures of the server in all.
 func (p *play) pictured(n int) {
 	p.t.Helper()
 	p.must(p.await(p.ctx, "the picture", func() bool { return p.logged("the picture is complete") >= n }))
+}
+
+// refused waits until the server says that a push service refused its own publish
+// for now ("wait") or for good ("cancel").
+func (p *play) refused(how string) {
+	p.t.Helper()
+	words := map[string]string{"Prosody wait": "Got error <wait:", "Prosody cancel": "Got error <cancel:",
+		"ejabberd wait": "rejected notification", "ejabberd cancel": "disabling push"}[p.server.Name()+" "+how]
+	p.must(p.await(p.ctx, "a refusal in the server's log", func() bool {
+		return words != "" && strings.Contains(p.server.LogTail(5000), words)
+	}))
+}
+
+// absent waits until the server knows that rouse is not there.
+func (p *play) absent() {
+	p.t.Helper()
+	p.must(p.await(p.ctx, "the server to know that rouse is away", func() bool {
+		answer, err := p.romeo.IQ(p.ctx, p.server.Rouse().JID, "get", "<ping xmlns='urn:xmpp:ping'/>")
+		return err == nil && strings.Contains(answer, "<error")
+	}))
 }
 
 // prosodyLogs waits until Prosody's log has some words.
@@ -198,7 +275,7 @@ func (p *play) prosodyLogs(words string) {
 	}))
 }
 
-// says has romeo send a stanza, and returns when Prosody has reported all that
+// says has romeo send a stanza, and returns when the server has reported all that
 // came of it.
 func (p *play) says(stanza string) {
 	p.t.Helper()
@@ -209,7 +286,7 @@ func (p *play) says(stanza string) {
 // chat is says with a chat message to juliet.
 func (p *play) chat(id string) {
 	p.t.Helper()
-	p.says(lab.Chat("juliet@"+p.server.Host(), id, "body of "+id))
+	p.says(lab.Chat(p.juliet(), id, "body of "+id))
 }
 
 // settle returns when everything that romeo's stanzas led to has been decided:
@@ -217,6 +294,7 @@ func (p *play) chat(id string) {
 // reported when the batch with the first has been answered.
 func (p *play) settle() {
 	p.t.Helper()
+	p.dealt()
 	n := p.events("csi")
 	p.must(p.romeo.Inactive(p.ctx))
 	p.saw("csi", n+1)

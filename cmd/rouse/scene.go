@@ -17,24 +17,13 @@ import (
 	"rouse/servers/lab"
 )
 
-// sceneServer is what a scene needs of its XMPP server.
-type sceneServer interface {
-	Host() string
-	Rouse() lab.Component
-	ClientAddr() string
-	ComponentAddr() string
-	LogFile() string
-	LogTail(lines int) string
-	Close() error
-}
-
 // scene is everything around a rouse that is to be seen at work: a real server
 // with mod_rouse, real clients, and stand-ins for APNs, FCM and a service of Web
 // Push that speak the real protocols. rouse itself is a process of its own, so that it can be killed.
 // The demo and the scenario tests play on it.
 type scene struct {
 	dir     string
-	server  sceneServer
+	server  server
 	prosody *lab.Prosody // the server, where it is one
 	clients *lab.Clients
 	apns    *pushtest.APNs
@@ -43,6 +32,7 @@ type scene struct {
 	vapid   []byte     // our key for it
 	redis   *lab.Redis // nil: the store is a file
 	store   string     // what [store] says
+	rules   string     // what [rules] says
 	web     string     // host:port of rouse's listener
 	program []string   // how rouse is started: path and arguments before the command
 	env     []string
@@ -62,21 +52,16 @@ const (
 // newScene starts everything but rouse, with a Prosody. Its options may leave out
 // Dir. Only a whole scene needs closing.
 func newScene(ctx context.Context, dir string, program, env []string, o lab.Options) (*scene, error) {
-	o.Dir = filepath.Join(dir, "prosody")
-	prosody, err := lab.StartProsody(ctx, o)
+	s, err := startProsody(ctx, dir, o)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSceneOn(prosody, dir, program, env)
-	if err == nil {
-		s.prosody = prosody
-	}
-	return s, err
+	return newSceneOn(s, dir, program, env)
 }
 
 // newSceneOn is newScene with a server that runs, and is closed with the scene.
-func newSceneOn(server sceneServer, dir string, program, env []string) (_ *scene, err error) {
-	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`, server: server}
+func newSceneOn(on sceneServer, dir string, program, env []string) (_ *scene, err error) {
+	s := &scene{dir: dir, program: program, env: env, store: `url = "sqlite:rouse.db"`, server: serverOf(on)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -93,6 +78,9 @@ func newSceneOn(server sceneServer, dir string, program, env []string) (_ *scene
 	}
 	if s.vapid, _, err = pushtest.VAPIDKey(); err != nil {
 		return nil, err
+	}
+	if p, ok := s.server.(onProsody); ok {
+		s.prosody = p.Prosody
 	}
 	if s.clients, err = lab.StartClients(); err != nil {
 		return nil, err
@@ -135,6 +123,9 @@ hosts   = [%q]
 [store]
 %s
 
+[rules]
+%s
+
 [[app]]
 name     = %q
 provider = "apns"
@@ -165,7 +156,7 @@ listen = %q
 
 [log]
 level = "debug"
-`, jid, address, secret, host, s.store,
+`, jid, address, secret, host, s.store, s.rules,
 		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
 		sceneAndroid, credentials, s.fcm.URL(), fcmCA,
 		sceneWeb, vapid, webCA, s.web)

@@ -13,11 +13,11 @@ import (
 	"rouse/servers/lab"
 )
 
-// TestScenes plays testdata/scenes on a real server with real clients. A scene is
+// TestScenes plays testdata/scenes on real servers with real clients. A scene is
 // a story of one line for each thing that happens or has to be so:
 //
-//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s rooms
-//	DEVICE comes [by apns|by webpush] [with carbons]   juliet logs in there, registers and enables push
+//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s
+//	DEVICE comes [by apns|by webpush] [by websocket] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
 //	DEVICE leaves                      logs out
@@ -25,10 +25,13 @@ import (
 //	DEVICE is replaced                 another client logs in with its resource
 //	DEVICE freezes | thaws             stops reading and acknowledging, and goes on
 //	DEVICE is inactive | is active     XEP-0352
-//	DEVICE disables push
-//	DEVICE reads ID                    has that message
+//	DEVICE is late | is heard          that it does not acknowledge was reported; that it does again
+//	DEVICE enables push | disables push   disabling is for all devices
+//	DEVICE disables its push
+//	DEVICE reads ID                    has that message, and the server knows
+//	everyone catches up                all devices that are connected have what was sent, and the server knows
 //	DEVICE joins the room
-//	ANYBODY writes ID [to WHOM]        a message with a body; to juliet, to romeo, or to the room
+//	ANYBODY writes ID [to WHOM]        a message with a body; to d.juliet(), to romeo, or to the room
 //	romeo sends WHAT [to the room]     composing, receipt, displayed, subject, encrypted, call
 //	romeo joins the room
 //	juliet is deleted
@@ -40,86 +43,118 @@ import (
 //
 // Lines beginning with # say why.
 func TestScenes(t *testing.T) {
-	files, err := filepath.Glob("testdata/scenes/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenes: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			playScene(t, file, string(text))
+	for _, s := range scenes(t) {
+		t.Run(s.name, func(t *testing.T) {
+			both(t, s.wish, func(t *testing.T, p *play) { s.play(t, p) })
 		})
 	}
 }
 
-const room = "verona@rooms.example.test"
-
-// drama is a scene that is being played.
-type drama struct {
-	*play
-	devices map[string]*lab.Client
-	spoke   time.Time // when romeo last sent something
-	stanzas int
+// storyline is a scene as it is written.
+type storyline struct {
+	name, file string
+	wish       wish
+	lines      []string
 }
 
-func playScene(t *testing.T, file, text string) {
-	lines := strings.Split(text, "\n")
-	var o lab.Options
-	first := 0
-	for ; first < len(lines); first++ {
-		words := strings.Fields(lines[first])
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		if words[0] != "with" {
-			break
-		}
-		if err := sceneOptions(words[1:], &o); err != nil {
-			t.Fatalf("%s:%d: %v", file, first+1, err)
-		}
+// scenes reads them all.
+func scenes(t *testing.T) []storyline {
+	t.Helper()
+	files, err := filepath.Glob("testdata/scenes/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenes: %v", err)
 	}
-	d := &drama{play: begin(t, o), devices: map[string]*lab.Client{}}
-	line := 0
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%s:%d: %s", file, line+1, lines[line])
-		}
-	})
-	for line = first; line < len(lines); line++ {
-		words := strings.Fields(lines[line])
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		if err := d.act(words); err != nil {
+	var all []storyline
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		s, err := readScene(file, string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
 	}
-	line--
+	return all
 }
 
-func sceneOptions(words []string, o *lab.Options) (err error) {
-	for _, w := range words {
-		key, value, _ := strings.Cut(w, "=")
+func readScene(file, text string) (storyline, error) {
+	s := storyline{name: strings.TrimSuffix(filepath.Base(file), ".txt"), file: file, lines: strings.Split(text, "\n")}
+	for i, line := range s.lines {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "with" {
+			continue
+		}
+		if err := s.wish.option(words[1:]); err != nil {
+			return s, fmt.Errorf("%s:%d: %v", file, i+1, err)
+		}
+		s.lines[i] = ""
+	}
+	return s, nil
+}
+
+func (w *wish) option(words []string) (err error) {
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
 		switch {
 		case key == "ack-delay":
-			o.AckDelay, err = time.ParseDuration(value)
+			w.ackDelay, err = time.ParseDuration(value)
 		case key == "resume-timeout":
-			o.Hibernation, err = time.ParseDuration(value)
-		case w == "archive=off":
-			o.NoArchive = true
-		case w == "rooms":
-			_, o.Rooms, _ = strings.Cut(room, "@")
+			w.hibernation, err = time.ParseDuration(value)
+		case key == "coalesce":
+			_, err = time.ParseDuration(value)
+			w.coalesce = value
+		case word == "archive=off":
+			w.noArchive = true
 		default:
-			err = fmt.Errorf("unknown option %q", w)
+			err = fmt.Errorf("unknown option %q", word)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// drama is a scene that is being played.
+type drama struct {
+	*play
+	devices   map[string]*lab.Client
+	providers map[string]string
+	up        map[string]bool // connected, and not frozen
+	late      map[string]bool // who does not acknowledge, and rouse knows
+	spoke     time.Time       // when romeo last sent something
+	stanzas   int
+}
+
+func (s storyline) play(t *testing.T, p *play) {
+	d := newDrama(p)
+	for i, line := range s.lines {
+		d.line(t, fmt.Sprintf("%s:%d", s.file, i+1), line)
+	}
+}
+
+func newDrama(p *play) *drama {
+	return &drama{play: p, devices: map[string]*lab.Client{}, providers: map[string]string{}, up: map[string]bool{}, late: map[string]bool{}}
+}
+
+// line plays one, and says which it was if the test fails there.
+func (d *drama) line(t *testing.T, place, line string) {
+	words := strings.Fields(line)
+	if len(words) == 0 || words[0] == "#" {
+		return
+	}
+	played := false
+	defer func() {
+		if !played || t.Failed() {
+			t.Logf("%s: %s", place, line)
+		}
+	}()
+	if err := d.act(words); err != nil {
+		t.Fatal(err)
+	}
+	played = true
 }
 
 // act plays one line. What goes wrong on the stage fails the test; what is wrong
@@ -144,12 +179,21 @@ func (d *drama) act(words []string) error {
 		return nil
 	case "the":
 		return d.theWake(strings.TrimPrefix(what, "wake "))
+	case "everyone":
+		if what != "catches up" {
+			break
+		}
+		for name, c := range d.devices {
+			if d.up[name] {
+				d.must(c.CatchUp(d.ctx))
+			}
+		}
+		return nil
 	case "juliet":
 		if what != "is deleted" {
 			break
 		}
-		_, err := d.prosody.Shell(d.ctx, `user:delete("`+juliet+`")`)
-		d.must(err)
+		d.must(d.server.DeleteUser(d.ctx, "juliet"))
 		return nil
 	}
 	if id, to, ok := parse(what, "writes"); ok {
@@ -163,7 +207,7 @@ func (d *drama) act(words []string) error {
 		if who != "romeo" {
 			c = d.device(who)
 		}
-		d.must(c.Join(d.ctx, room, who))
+		d.must(c.Join(d.ctx, d.room(), who))
 		return nil
 	}
 	return d.deviceDoes(who, what)
@@ -194,14 +238,19 @@ func (d *drama) deviceDoes(name, what string) error {
 	if id, ok := strings.CutPrefix(what, "reads "); ok {
 		_, err := c.AwaitBody(d.ctx, "body of "+id)
 		d.must(err)
+		d.must(c.CatchUp(d.ctx))
 		return nil
 	}
 	switch what {
 	case "sleeps":
+		d.up[name] = false
+		delete(d.late, name)
 		d.sleeps(c)
 	case "wakes up":
 		d.wakesUp(c)
+		d.up[name] = true
 	case "leaves":
+		d.up[name] = false
 		d.leaves(c)
 	case "forgets its session":
 		d.must(c.Forget(d.ctx))
@@ -213,26 +262,60 @@ func (d *drama) deviceDoes(name, what string) error {
 			d.t.Fatal("the old session was resumed")
 		}
 		d.saw("bind", n+1)
+		d.up[name] = true
 	case "is replaced":
 		n, ended := d.events("bind"), d.events("ended")
 		d.devices[name] = d.client("juliet", name, lab.ClientOptions{})
 		d.saw("bind", n+1)
 		d.saw("ended", ended+1)
+		d.up[name] = true
 	case "freezes":
 		d.must(c.Freeze(d.ctx))
+		d.up[name] = false
 	case "thaws":
 		d.must(c.Thaw(d.ctx))
-	case "is inactive", "is active":
+		d.up[name] = true
+	case "is late":
+		d.late[name] = true
+		d.delayed(len(d.late))
+	case "is heard":
+		delete(d.late, name)
+		d.delayed(len(d.late))
+	default:
+		return d.tells(name, what, c)
+	}
+	return nil
+}
+
+// delayed waits until rouse knows of so many sessions that do not acknowledge.
+func (d *drama) delayed(n int) {
+	d.t.Helper()
+	what := fmt.Sprintf("%d sessions that do not acknowledge", n)
+	d.must(d.await(d.ctx, what, func() bool { return d.gauge(`rouse_sessions{state="delayed"}`) == fmt.Sprint(n) }))
+}
+
+// tells has a device tell the server what it wants.
+func (d *drama) tells(name, what string, c *lab.Client) error {
+	d.t.Helper()
+	service := d.server.Rouse().JID
+	switch what {
+	case "is inactive":
 		n := d.events("csi")
-		do := c.Inactive
-		if what == "is active" {
-			do = c.Active
-		}
-		d.must(do(d.ctx))
+		d.must(c.Inactive(d.ctx))
 		d.saw("csi", n+1)
-	case "disables push":
+	case "is active":
+		n := d.events("csi")
+		d.must(c.Active(d.ctx))
+		d.saw("csi", n+1)
+	case "enables push":
+		d.enableBy(d.providers[name], c, name)
+	case "disables push", "disables its push":
+		node := ""
+		if what == "disables its push" {
+			node = d.nodes[name].Node
+		}
 		n := d.events("disable")
-		d.must(c.DisablePush(d.ctx, d.prosody.Rouse().JID, ""))
+		d.must(c.DisablePush(d.ctx, service, node))
 		d.saw("disable", n+1)
 	default:
 		return fmt.Errorf("a device cannot do that")
@@ -242,16 +325,23 @@ func (d *drama) deviceDoes(name, what string) error {
 
 func (d *drama) comes(name, how string) error {
 	provider, o := "fcm", lab.ClientOptions{}
-	switch how, o.Carbons = strings.CutSuffix(how, " with carbons"); how {
-	case "":
-	case " by apns", " by webpush":
-		provider = strings.TrimPrefix(how, " by ")
-	default:
-		return fmt.Errorf("comes by apns, by webpush, with carbons, or just comes")
+	for _, way := range strings.Split(how, " ")[1:] {
+		switch way {
+		case "apns", "webpush":
+			provider = way
+		case "websocket":
+			o.Addr = d.webSocket()
+		case "carbons":
+			o.Carbons = true
+		case "by", "with":
+		default:
+			return fmt.Errorf("nobody comes %q", way)
+		}
 	}
 	c := d.client("juliet", name, o)
+	d.providers[name] = provider
 	d.enableBy(provider, c, name)
-	d.devices[name] = c
+	d.devices[name], d.up[name] = c, true
 	return nil
 }
 
@@ -267,11 +357,16 @@ func (d *drama) writes(who, id, to string) error {
 	body := "body of " + id
 	switch {
 	case who == "romeo" && to == "the room":
-		d.stanza(lab.GroupChat(room, id, body))
+		d.stanza(lab.GroupChat(d.room(), id, body))
+	case to == "the room":
+		d.must(d.device(who).Send(d.ctx, lab.GroupChat(d.room(), id, body)))
+		_, err := d.romeo.AwaitBody(d.ctx, body)
+		d.must(err)
+		d.settle()
 	case who == "romeo" && (to == "" || to == "juliet"):
-		d.stanza(lab.Chat(juliet, id, body))
+		d.stanza(lab.Chat(d.juliet(), id, body))
 	case to == "romeo":
-		d.must(d.device(who).Send(d.ctx, lab.Chat("romeo@"+d.prosody.Host(), id, body)))
+		d.must(d.device(who).Send(d.ctx, lab.Chat("romeo@"+d.server.Host(), id, body)))
 		_, err := d.romeo.AwaitBody(d.ctx, body)
 		d.must(err)
 	default:
@@ -286,19 +381,19 @@ func (d *drama) sendsKind(kind, to string) error {
 	id := fmt.Sprintf("%s-%d", kind, d.stanzas)
 	switch {
 	case kind == "subject" && to == "the room":
-		d.stanza(lab.Subject(room, id, "On balconies"))
+		d.stanza(lab.Subject(d.room(), id, "On balconies"))
 	case to != "":
 		return fmt.Errorf("only a subject goes to the room")
 	case kind == "composing":
-		d.stanza(lab.Composing(juliet, id))
+		d.stanza(lab.Composing(d.juliet(), id))
 	case kind == "receipt":
-		d.stanza(lab.Receipt(juliet, id, "m0"))
+		d.stanza(lab.Receipt(d.juliet(), id, "m0"))
 	case kind == "displayed":
-		d.stanza(lab.Displayed(juliet, id, "m0"))
+		d.stanza(lab.Displayed(d.juliet(), id, "m0"))
 	case kind == "encrypted":
-		d.stanza(lab.Encrypted(juliet, id))
+		d.stanza(lab.Encrypted(d.juliet(), id))
 	case kind == "call":
-		d.stanza(lab.Propose(juliet, id))
+		d.stanza(lab.Propose(d.juliet(), id))
 	default:
 		return fmt.Errorf("romeo cannot send %q", kind)
 	}
@@ -339,7 +434,7 @@ func TestAWakeTellsNobodyTooMuch(t *testing.T) {
 	p.sleeps(phone)
 	p.chat("m1")
 	p.wants("phone")
-	if w := p.last(); w.Account != p2.Device(juliet, "phone") {
+	if w := p.last(); w.Account != p2.Device(p.juliet(), "phone") {
 		t.Errorf("woken as %+v", w)
 	}
 	p.noSecrets("body of m1", pushtest.FCMToken("phone"), p.nodes["phone"].Secret, p.nodes["phone"].Node)

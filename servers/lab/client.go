@@ -128,6 +128,10 @@ func (c *Client) LoginAt(ctx context.Context, addr string) (resumed bool, err er
 	return a.Resumed, err
 }
 
+// CatchUp returns when the server has the acknowledgement (XEP-0198) of all that
+// it had sent before.
+func (c *Client) CatchUp(ctx context.Context) error { return c.do(ctx, "catch up", nil) }
+
 // Freeze stops reading: TCP stays up and nothing is acknowledged. What is sent still goes out.
 func (c *Client) Freeze(ctx context.Context) error { return c.do(ctx, "freeze", nil) }
 

@@ -102,6 +102,14 @@ class Client(slixmpp.ClientXMPP):
         self.send_raw(r["xml"])
         return {}
 
+    async def catch_up(self, r):
+        # An answer comes behind all that was sent before it, and a request is read behind the acknowledgement.
+        ping = "<ping xmlns='urn:xmpp:ping'/>"
+        await self.ask(self.boundjid.domain, "get", ping)
+        self["xep_0198"].send_ack()
+        await self.ask(self.boundjid.domain, "get", ping)
+        return {}
+
     async def freeze(self, r):
         self.transport.pause_reading()
         return {}
@@ -127,7 +135,7 @@ class Client(slixmpp.ClientXMPP):
         return {}
 
 
-COMMANDS = {"login": Client.login, "iq": Client.iq, "send": Client.send_xml, "freeze": Client.freeze,
+COMMANDS = {"login": Client.login, "iq": Client.iq, "send": Client.send_xml, "catch up": Client.catch_up, "freeze": Client.freeze,
             "thaw": Client.thaw, "drop": Client.drop, "forget": Client.forget, "bye": Client.bye}
 
 

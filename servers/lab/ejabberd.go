@@ -153,9 +153,11 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 	if e.peopled {
 		return nil
 	}
-	for name, password := range e.opt.Users {
-		if err := e.AddUser(ctx, name, password); err != nil {
-			return err
+	for _, o := range e.hosts() {
+		for name, password := range o.Users {
+			if err := e.On(o.Host).AddUser(ctx, name, password); err != nil {
+				return err
+			}
 		}
 	}
 	e.peopled = true
@@ -250,8 +252,7 @@ func (e *Ejabberd) API(ctx context.Context, command string, args any) (string, e
 
 // AddUser makes an account in the running server.
 func (e *Ejabberd) AddUser(ctx context.Context, name, password string) error {
-	_, err := e.API(ctx, "register", map[string]string{"user": name, "host": e.opt.Host, "password": password})
-	return err
+	return e.On(e.opt.Host).AddUser(ctx, name, password)
 }
 
 // Eval evaluates Erlang expressions, ended by a full stop, in the running server and returns the value of the last one.
@@ -267,12 +268,10 @@ func (e *Ejabberd) Eval(ctx context.Context, code string) (string, error) {
 
 // Unload takes a module out of the running server, Load puts it in as it is configured.
 func (e *Ejabberd) Unload(ctx context.Context, module string) error {
-	_, err := e.Eval(ctx, fmt.Sprintf("ok = gen_mod:stop_module(<<%q>>, %s).", e.opt.Host, module))
-	return err
+	return e.On(e.opt.Host).Unload(ctx, module)
 }
 
 // Load puts a module into the running server.
 func (e *Ejabberd) Load(ctx context.Context, module string) error {
-	_, err := e.Eval(ctx, fmt.Sprintf("ok = gen_mod:start_module(<<%q>>, %s).", e.opt.Host, module))
-	return err
+	return e.On(e.opt.Host).Load(ctx, module)
 }

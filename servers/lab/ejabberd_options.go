@@ -31,6 +31,8 @@ type EjabberdOptions struct {
 
 	Modules map[string]string // more options by module, as YAML lines; a module that is named here is loaded
 	Global  string            // more lines for the top level of the configuration
+
+	Further []EjabberdOptions // further virtual hosts: of these counts what can differ between hosts
 }
 
 func (o EjabberdOptions) withDefaults() EjabberdOptions {
@@ -41,6 +43,11 @@ func (o EjabberdOptions) withDefaults() EjabberdOptions {
 	o.AckDelay = cmp.Or(o.AckDelay, 30*time.Second)
 	o.AckTimeout = cmp.Or(o.AckTimeout, 60*time.Second)
 	o.ResumeTimeout = cmp.Or(o.ResumeTimeout, 300*time.Second)
+	further := make([]EjabberdOptions, len(o.Further))
+	for i, f := range o.Further {
+		further[i] = f.withDefaults()
+	}
+	o.Further = further
 	return o
 }
 
@@ -49,9 +56,8 @@ func yaml(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
-// config is ejabberd.yml. Whatever would leave the machine is off.
-func (e *Ejabberd) config() string {
-	o := e.opt
+// modules gives the options of each module of a host, as YAML lines.
+func (o EjabberdOptions) modules() map[string]string {
 	ms := func(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 	modules := map[string]string{
 		"mod_adhoc": "", "mod_admin_extra": "", "mod_carboncopy": "", "mod_client_state": "", "mod_disco": "", "mod_lab": "",
@@ -70,11 +76,22 @@ func (e *Ejabberd) config() string {
 	for name, lines := range o.Modules {
 		modules[name] = strings.TrimPrefix(modules[name]+"\n"+lines, "\n")
 	}
+	return modules
+}
+
+// config is ejabberd.yml. Whatever would leave the machine is off.
+func (e *Ejabberd) config() string {
+	var hosts []string
+	components := e.opt.Components
+	for _, o := range e.hosts() {
+		hosts = append(hosts, yaml(o.Host))
+		components = append(slices.Clone(components), o.Rouse)
+	}
 
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("hosts: [%s]", yaml(o.Host))
-	line("loglevel: %s", o.LogLevel)
+	line("hosts: [%s]", strings.Join(hosts, ", "))
+	line("loglevel: %s", e.opt.LogLevel)
 	line("log_rotate_count: 0")
 	line("auth_method: internal\nauth_password_format: plain")
 	line("certfiles: []")
@@ -82,20 +99,24 @@ func (e *Ejabberd) config() string {
 	line("shaper_rules: {max_user_sessions: 10}") // as in Debian's own configuration
 	line("listen:")
 	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_c2s, max_stanza_size: 262144, shaper: none, access: all, starttls: false}", e.c2s)
-	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_http, request_handlers: {/api: mod_http_api}}", e.http)
+	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_http, request_handlers: {/api: mod_http_api, /ws: ejabberd_http_ws}}", e.http)
 	line("  - port: %d\n    ip: \"127.0.0.1\"\n    module: ejabberd_service\n    access: all\n    shaper: none\n    global_routes: false\n    hosts:", e.component)
-	for _, c := range slices.Concat([]Component{o.Rouse}, o.Components) {
+	for _, c := range components {
 		line("      %s: {password: %s}", yaml(c.JID), yaml(c.Secret))
 	}
 	line("api_permissions:\n  lab: {from: [mod_http_api], who: [{ip: 127.0.0.1/8}], what: \"*\"}")
-	b.WriteString(strings.TrimRight(o.Global, "\n") + "\n")
-	line("modules:")
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		if modules[name] == "" {
-			line("  %s: {}", name)
-			continue
+	b.WriteString(strings.TrimRight(e.opt.Global, "\n") + "\n")
+	line("host_config:")
+	for _, o := range e.hosts() {
+		line("  %s:\n    modules:", yaml(o.Host))
+		modules := o.modules()
+		for _, name := range slices.Sorted(maps.Keys(modules)) {
+			if modules[name] == "" {
+				line("      %s: {}", name)
+				continue
+			}
+			line("      %s:\n        %s", name, strings.ReplaceAll(modules[name], "\n", "\n        "))
 		}
-		line("  %s:\n    %s", name, strings.ReplaceAll(modules[name], "\n", "\n    "))
 	}
 	return b.String()
 }

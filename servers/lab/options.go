@@ -24,6 +24,7 @@ type Options struct {
 	NoModule   bool        // do not load mod_rouse
 	Components []Component // further components, such as push services of others
 	Rooms      string      // a chat room service with this address; "": none
+	WebSocket  bool        // lets clients in by WebSocket too
 
 	Storage     string        // Prosody's storage driver for everything but accounts: "internal" (files) or "sql" (SQLite)
 	NoArchive   bool          // without XEP-0313
@@ -77,6 +78,13 @@ func (p *Prosody) config() string {
 	set("component_interfaces", `{ "127.0.0.1" }`)
 	set("c2s_ports", fmt.Sprintf("{ %d }", p.c2s))
 	set("component_ports", fmt.Sprintf("{ %d }", p.component))
+	if o.WebSocket {
+		modules = append(modules, "websocket")
+		set("http_ports", fmt.Sprintf("{ %d }", p.http))
+		set("http_interfaces", `{ "127.0.0.1" }`)
+		set("https_ports", "{}")
+		set("consider_websocket_secure", "true")
+	}
 	set("c2s_direct_tls_ports", "{}")
 	set("modules_disabled", `{ "s2s", "tls" }`)
 	set("c2s_require_encryption", "false")

@@ -37,9 +37,9 @@ func begin(cmd *exec.Cmd, out string) (*process, error) {
 	return p, nil
 }
 
-// await asks until the answer is nil, the process ends or a minute is over.
+// await asks until the answer is nil, the process ends or two minutes are over.
 func (p *process) await(ctx context.Context, ask func(context.Context) error) error {
-	err := poll(ctx, time.Minute, p.done, ask)
+	err := poll(ctx, 2*time.Minute, p.done, ask)
 	select {
 	case <-p.done:
 		return fmt.Errorf("it ended: %v", p.err)

@@ -17,10 +17,10 @@ import (
 // Prosody is one Prosody server. Its methods are for one goroutine at a time,
 // except the ones that only tell addresses.
 type Prosody struct {
-	opt            Options
-	c2s, component int    // ports
-	socket         string // of the administration shell
-	running        *process
+	opt                  Options
+	c2s, component, http int    // ports
+	socket               string // of the administration shell
+	running              *process
 }
 
 // NewProsody writes the configuration, the module and the accounts into
@@ -85,6 +85,13 @@ func (p *Prosody) ClientAddr() string { return fmt.Sprintf("127.0.0.1:%d", p.c2s
 // ComponentAddr is host:port for components.
 func (p *Prosody) ComponentAddr() string { return fmt.Sprintf("127.0.0.1:%d", p.component) }
 
+// OpenWebSocket lets clients in that way; see Options.WebSocket.
+func (p *Prosody) OpenWebSocket() (*WebSocket, error) {
+	return NewWebSocket(p.httpAddr(), "/xmpp-websocket", p.opt.Host)
+}
+
+func (p *Prosody) httpAddr() string { return fmt.Sprintf("127.0.0.1:%d", p.http) }
+
 // ConfigFile is what prosodyctl wants to be told with --config.
 func (p *Prosody) ConfigFile() string { return p.path("prosody.cfg.lua") }
 
@@ -94,14 +101,14 @@ func (p *Prosody) LogFile() string { return p.path("prosody.log") }
 // LogTail is the last n lines of the log, for a person who wants to know what went wrong.
 func (p *Prosody) LogTail(n int) string { return tail(p.LogFile(), n) }
 
-// pickPorts takes two ports that are free now and writes the configuration with them.
+// pickPorts takes ports that are free now and writes the configuration with them.
 func (p *Prosody) pickPorts() error {
-	for _, port := range []*int{&p.c2s, &p.component} {
+	for _, port := range []*int{&p.c2s, &p.component, &p.http} {
 		free, release, err := FreePort()
 		if err != nil {
 			return err
 		}
-		defer release() // both stay taken until both are known, so they differ
+		defer release() // all stay taken until all are known, so they differ
 		*port = free
 	}
 	return os.WriteFile(p.ConfigFile(), []byte(p.config()), 0o600)
@@ -147,7 +154,11 @@ func (p *Prosody) start(ctx context.Context) error {
 		return err
 	}
 	p.running = proc
-	for _, addr := range []string{p.ClientAddr(), p.ComponentAddr()} {
+	listening := []string{p.ClientAddr(), p.ComponentAddr()}
+	if p.opt.WebSocket {
+		listening = append(listening, p.httpAddr())
+	}
+	for _, addr := range listening {
 		err := proc.await(ctx, func(ctx context.Context) error { return takesConnections(ctx, addr) })
 		if err != nil {
 			return errors.Join(fmt.Errorf("lab: Prosody does not listen on %s: %w\n%s\n%s", addr, err, tail(p.path("prosody.out"), 30), p.LogTail(30)), p.Kill())

@@ -110,6 +110,11 @@ local function is_ours(session) return session.username and session.host == host
 
 hook("resource-bind", function (event)
 	local session = event.session;
+	local old = sessions.left_behind(session);
+	if old then
+		report("ended", old, { reason = "replaced" });
+		sessions.forget(old);
+	end
 	sessions.track(session);
 	report("bind", session, { resource = session.resource, client = session.client_id });
 end, -100);

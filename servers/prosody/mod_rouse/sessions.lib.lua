@@ -12,6 +12,7 @@ local heard_recently = 10; -- seconds
 return function (o)
 	local known = {}; -- session -> what we know
 	local by_sid = {};
+	local by_jid = {};
 	local self = {};
 
 	local function counts(session)
@@ -155,8 +156,16 @@ return function (o)
 			s = { sid = sid, n = 0, heard = 0, delayed = false };
 			known[session], by_sid[sid] = s, session;
 		end
+		by_jid[session.full_jid] = session;
 		listen(session);
 		return s;
+	end
+
+	-- The session that has the resource of one that is bound now, if Prosody left it there: 0.12.3 does not destroy a
+	-- hibernating session that came by WebSocket when another client takes its resource.
+	function self.left_behind(session)
+		local old = by_jid[session.full_jid];
+		return old ~= session and old or nil;
 	end
 
 	-- A resumed session has the filters of the connection that resumed it, which are not ours yet.
@@ -170,6 +179,7 @@ return function (o)
 		local s = known[session];
 		if not s then return; end
 		known[session], by_sid[s.sid] = nil, nil;
+		if by_jid[session.full_jid] == session then by_jid[session.full_jid] = nil; end
 		if s.again then s.again:stop(); end
 		unwatch(session, s);
 		filters.remove_filter(session, "bytes/in", in_filter);

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"rouse/servers/lab"
+)
+
+// sceneServer is what a scene needs of its XMPP server in any case.
+type sceneServer interface {
+	Host() string
+	Rouse() lab.Component
+	ClientAddr() string
+	ComponentAddr() string
+	LogFile() string
+	LogTail(lines int) string
+	Close() error
+}
+
+// server is a sceneServer with mod_rouse, and what scenes do to it.
+type server interface {
+	sceneServer
+	Name() string // "Prosody" or "ejabberd"
+	OpenWebSocket() (*lab.WebSocket, error)
+
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	Kill() error
+
+	AddUser(ctx context.Context, name, password string) error
+	DeleteUser(ctx context.Context, name string) error
+	LoadModule(ctx context.Context) error   // mod_rouse
+	UnloadModule(ctx context.Context) error // the same
+	// Settle returns when the server has worked off what its clients have sent,
+	// as far as it does not do one thing after another anyhow.
+	Settle(ctx context.Context) error
+	// Saved tells whether what mod_rouse has still to report was written to the disk since.
+	Saved(since time.Time) bool
+}
+
+// serverOf gives the server that a sceneServer is.
+func serverOf(s sceneServer) server {
+	switch s := s.(type) {
+	case *lab.Prosody:
+		return onProsody{s}
+	case *lab.Ejabberd:
+		return onEjabberd{s.On(s.Host())}
+	case server:
+		return s
+	}
+	panic(fmt.Sprintf("a scene cannot be played on a %T", s))
+}
+
+// wish is what a scene wants of its server, whichever it is. The zero value is
+// an ordinary one, with an archive.
+type wish struct {
+	host        string // "example.test"
+	users       map[string]string
+	ackDelay    time.Duration // 30 s
+	hibernation time.Duration // before a session that nobody resumes ends
+	fallback    time.Duration // before the server publishes by itself; whole seconds
+	noArchive   bool
+	coalesce    string          // what rouse is told; "5s"
+	alone       bool            // a server with no other scene on it: it is stopped
+	components  []lab.Component // beside rouse; with such a server alone
+}
+
+// rooms is the address of the chat room service of a host.
+func rooms(host string) string { return "rooms." + host }
+
+// onProsody is a Prosody of its own for a scene.
+type onProsody struct{ *lab.Prosody }
+
+func (onProsody) Name() string { return "Prosody" }
+
+// Settle has nothing to wait for: Prosody is one process that does one thing after another.
+func (onProsody) Settle(context.Context) error { return nil }
+
+func (s onProsody) Saved(since time.Time) bool {
+	return writtenSince(since, filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*"))
+}
+
+func (s onProsody) AddUser(_ context.Context, name, password string) error {
+	return s.Prosody.AddUser(name, password)
+}
+
+func (s onProsody) DeleteUser(ctx context.Context, name string) error {
+	_, err := s.Shell(ctx, fmt.Sprintf("user:delete(%q)", name+"@"+s.Host()))
+	return err
+}
+
+func (s onProsody) LoadModule(ctx context.Context) error   { return s.Load(ctx, "rouse") }
+func (s onProsody) UnloadModule(ctx context.Context) error { return s.Unload(ctx, "rouse") }
+
+// prosody gives the options for what is wished.
+func (w wish) prosody() lab.Options {
+	o := lab.Options{Host: w.host, Users: w.users, AckDelay: w.ackDelay, Hibernation: w.hibernation, NoArchive: w.noArchive, Components: w.components}
+	if w.host == "" {
+		o.Host = "example.test"
+	}
+	o.Rooms, o.WebSocket = rooms(o.Host), true
+	if w.fallback > 0 {
+		o.HostLua = fmt.Sprintf("rouse_fallback = %d\n", w.fallback/time.Second)
+	}
+	return o
+}
+
+// startProsody starts one in a directory below dir.
+func startProsody(ctx context.Context, dir string, o lab.Options) (server, error) {
+	o.Dir = filepath.Join(dir, "prosody")
+	p, err := lab.StartProsody(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return onProsody{p}, nil
+}
+
+// onEjabberd is a host of an ejabberd, which may have others: starting one is a
+// matter of seconds, so scenes that do not stop it share it.
+type onEjabberd struct{ *lab.EjabberdHost }
+
+func (onEjabberd) Name() string { return "ejabberd" }
+
+func (s onEjabberd) Saved(since time.Time) bool {
+	return writtenSince(since, filepath.Join(s.Spool(), "rouse", s.Host(), "q.*"))
+}
+
+func (s onEjabberd) LoadModule(ctx context.Context) error   { return s.Load(ctx, "mod_rouse") }
+func (s onEjabberd) UnloadModule(ctx context.Context) error { return s.Unload(ctx, "mod_rouse") }
+
+// ejabberd gives the options for what is wished.
+func (w wish) ejabberd() lab.EjabberdOptions {
+	o := lab.EjabberdOptions{Host: w.host, Users: w.users, AckDelay: w.ackDelay, ResumeTimeout: w.hibernation, NoArchive: w.noArchive, Components: w.components}
+	if w.host == "" {
+		o.Host = "example.test"
+	}
+	o.Rooms = rooms(o.Host)
+	o.Modules = map[string]string{}
+	if w.noArchive { // else what a session that ends had in its queue is bounced
+		o.Modules["mod_stream_mgmt"] = "resend_on_timeout: if_offline"
+	}
+	if w.fallback > 0 {
+		o.Modules["mod_rouse"] = fmt.Sprintf("fallback: %d s", w.fallback/time.Second)
+	}
+	return o
+}
+
+// startEjabberd starts one in a directory below dir. Where ebin is empty the
+// module is compiled for it.
+func startEjabberd(ctx context.Context, dir, ebin string, o lab.EjabberdOptions) (server, error) {
+	o.Dir, o.Ebin = filepath.Join(dir, "ejabberd"), ebin
+	e, err := lab.StartEjabberd(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return onEjabberd{e.On(o.Host)}, nil
+}
+
+// writtenSince tells whether one of the files was written since then.
+func writtenSince(since time.Time, pattern string) bool {
+	files, _ := filepath.Glob(pattern)
+	return slices.ContainsFunc(files, func(f string) bool {
+		info, err := os.Stat(f)
+		return err == nil && info.ModTime().After(since)
+	})
+}
