@@ -10,11 +10,11 @@ import (
 // clustered is a cluster of ejabberds as a scene's server: its first node is who
 // rouse connects to.
 type clustered struct {
-	*lab.Ejabberd
-	*lab.Cluster
+	onEjabberd
+	cluster *lab.Cluster
 }
 
-func (c clustered) Close() error { return c.Cluster.Close() }
+func (c clustered) Close() error { return c.cluster.Close() }
 
 // TestTwoNodesOfEjabberd: juliet has a device on each of two nodes, and both are
 // woken, on whichever node somebody writes, in whatever order the nodes have
@@ -25,7 +25,7 @@ func TestTwoNodesOfEjabberd(t *testing.T) {
 		if c, err = lab.StartCluster(ctx, lab.EjabberdOptions{Dir: dir, Users: people}, "a", "b"); err != nil {
 			return nil, err
 		}
-		return newSceneOn(clustered{c.Nodes[0], c}, dir, program, env)
+		return newSceneOn(clustered{serverOf(c.Nodes[0]).(onEjabberd), c}, dir, program, env)
 	})
 	p.starts()
 	on := func(node int) lab.ClientOptions { return lab.ClientOptions{Addr: c.Nodes[node].ClientAddr()} }
