@@ -180,7 +180,7 @@ type Reporters interface {
 	Reporter(ctx context.Context, host string) (Reporter, error)
 
 	// SetReporter moves on from before to after, which are of one host; ErrConflict
-	// if before is not what is stored.
+	// if before is not what is stored. A zero one is not kept.
 	SetReporter(ctx context.Context, before, after Reporter) error
 }
 

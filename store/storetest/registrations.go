@@ -151,6 +151,16 @@ func reporters(t *testing.T, s store.Store) {
 	if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got != last {
 		t.Errorf("Reporter beside a node: %+v, %v; want %+v", got, err, last)
 	}
+	// Of one that is gone nothing stays.
+	if err := s.SetReporter(t.Context(), store.Reporter{Host: node, Epoch: 5, Seq: 1}, store.Reporter{Host: node}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Reporter(t.Context(), node); err != nil || got != (store.Reporter{Host: node}) {
+		t.Errorf("Reporter of a node that is gone: %+v, %v", got, err)
+	}
+	if got := everyItem(t, s); len(got) != 1 {
+		t.Errorf("left: %+v", got)
+	}
 	if got, err := s.Reporter(t.Context(), "other.example"); err != nil || got != (store.Reporter{Host: "other.example"}) {
 		t.Errorf("another host: %+v, %v", got, err)
 	}
