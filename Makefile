@@ -2,7 +2,8 @@
 # make test     everything: format, vet, lint, unit tests, real servers (race detector on)
 # make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it, ARGS=--redis is on a Redis
 # make bench    rouse bench wake
-# make soak     random histories of a user's devices, on Prosody and on ejabberd at once; ARGS="-histories.seed=7 -histories.n=50"
+# make soak     everything that can break is broken, again and again, three times too much, and random histories on both servers at once
+#               (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m", ARGS="-histories.seed=7 -histories.n=50"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
 SERVERS = prosody prosody-modules lua-dbi-sqlite3 ejabberd python3-slixmpp redis-server sqlite3
@@ -37,7 +38,7 @@ bench: build
 	bin/rouse bench wake $(ARGS)
 
 soak: servers tools
-	go test -timeout 24h -run '^TestHistories$$' -v ./cmd/rouse -histories.n=200 $(ARGS)
+	go test -timeout 24h -run '^(TestSoak|TestOverload|TestHistories)$$' -v ./cmd/rouse -overload.for=60s -overload.strict -histories.n=200 $(ARGS)
 
 fuzz:
 	@for p in $$(go list ./...); do \

@@ -41,11 +41,11 @@ func (d *decision) applied() bool {
 		return false
 	}
 	if e.Session == "" {
-		epoch, n := d.mark()
+		epoch, n := d.progress()
 		return before(e.Epoch, e.N, epoch, n)
 	}
 	if s, ok := d.a.Sessions[e.Session]; ok {
-		if !counts(s.Node, e.Node) || !before(e.Epoch, e.N, s.Epoch, s.Counter) {
+		if !session.Comparable(s.Told.Node, e.Node) || !before(e.Epoch, e.N, s.Epoch, s.Counter) {
 			return false
 		}
 		if e.Kind == session.PictureRow {

@@ -91,7 +91,7 @@ func (h *history) line(words []string) string {
 
 func (h *history) event(words []string) session.Event {
 	h.n++
-	e := session.Event{Kind: session.Kind(words[1]), Epoch: 1, N: h.n, Account: "juliet@example.org"}
+	e := session.Event{Kind: session.Kind(words[1]), Epoch: 1, N: h.n, Told: session.Mark{Epoch: 1, Seq: h.n}, Account: "juliet@example.org"}
 	if words[0] != "account" {
 		e.Session, e.Resource = words[0], words[0]
 	}
@@ -110,6 +110,7 @@ func (h *history) event(words []string) session.Event {
 		case k == "unread":
 			class, at, _ := strings.Cut(v, "@")
 			u := session.Unread{Count: 1}
+			at, u.Key, _ = strings.Cut(at, "@")
 			u.Class, _ = session.ParseClass(class)
 			fmt.Sscan(at, &u.Last)
 			e.Unread = append(e.Unread, u)
@@ -380,6 +381,16 @@ var rules = []struct {
 		phone session hibernated out=5 acked=3 unread=message@4 repeat=9  => a2 wake phone message at once
 		phone session hibernated out=5 acked=3 unread=message@4 repeat=8  => -
 	`},
+	{"a call that the picture tells of first still rings, once", phone + `
+		phone session hibernated out=4 acked=3 unread=call@4@s:c => a2 wake phone message at once
+		account archived call s:c                            => b quiet phone call
+		account call s:c                                     => b' wake phone call at once
+		phone queued call s:c out=4                          => a3 covered phone call
+	`},
+	{"a call that rang is not told again as a missed one", phone + `
+		account call s:c                                     => b' wake phone call at once
+		phone hibernated out=4 acked=3 unread=call@4@s:c     => a2 covered phone message
+	`},
 	{"the picture wakes whom we missed, and settles who is back", phone + `
 		phone session hibernated out=4 acked=3 unread=message@4  => a2 wake phone message at once
 		phone session hibernated out=4 acked=3 unread=message@4  => -
@@ -405,10 +416,11 @@ func TestASecondCallHasALifeOfItsOwn(t *testing.T) {
 func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
 	h := newHistory(t)
 	h.play(phone + "tablet bind\ntablet enable\nphone hibernated out=1 unread=message@1")
-	began := h.now.Add(time.Second)
-	h.play("+2s tablet session active")
+	began := session.Mark{Epoch: 1, Seq: h.n + 1}
+	h.now = h.now.Add(-time.Minute) // clocks prove nothing
+	h.play("tablet session active")
 	h.play("account endpoint node=tablet")
-	a, reasons := Sweep(h.a, "", began, h.now)
+	a, reasons := Sweep(h.a, began, h.now)
 	if len(a.Sessions) != 1 || len(a.Endpoints) != 1 || len(a.Pending) != 0 {
 		t.Errorf("left: %+v", a)
 	}

@@ -10,7 +10,7 @@ func (d *decision) enable() {
 	e := d.e
 	ep := d.a.Endpoints[e.Address]
 	ep.Owner, ep.Resource, ep.Client, ep.Secret = e.Session, e.Resource, e.Client, e.Secret
-	ep.Enabled, ep.Touched, ep.Dead = d.now, d.now, e.Reason
+	ep.Enabled, ep.Told, ep.Dead = d.now, e.Told, e.Reason
 	d.a.Endpoints[e.Address] = ep
 	d.here("", e.Address, "the client is here")
 	d.bound(e.Address)

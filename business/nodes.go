@@ -10,17 +10,13 @@ import (
 // Each node of a cluster counts for itself: what one has reported hides nothing
 // of another. A session is of one node from its beginning to its end.
 
-// counts reports whether epochs and counters that two nodes gave can be compared.
-// What was reported without a node comes from before the server told its nodes.
-func counts(a, b string) bool { return a == b || a == "" || b == "" }
-
-// mark gives how far the event's reporter has come with the account's own events.
-func (d *decision) mark() (epoch, n uint64) {
+// progress gives how far the event's reporter has come with the account's own events.
+func (d *decision) progress() (epoch, n uint64) {
 	if d.e.Node == "" {
 		return d.a.Epoch, d.a.Counter
 	}
-	if i := slices.IndexFunc(d.a.Marks, d.isOurs); i >= 0 {
-		return d.a.Marks[i].Epoch, d.a.Marks[i].Counter
+	if i := slices.IndexFunc(d.a.Progress, d.isOurs); i >= 0 {
+		return d.a.Progress[i].Epoch, d.a.Progress[i].Counter
 	}
 	return 0, 0
 }
@@ -35,18 +31,26 @@ func (d *decision) count() {
 		d.a.Epoch, d.a.Counter = e.Epoch, e.N
 		return
 	}
-	d.a.Marks = append(slices.DeleteFunc(d.a.Marks, d.isOurs), session.Mark{Node: e.Node, Epoch: e.Epoch, Counter: e.N})
-	if n := len(d.a.Marks) - MaxNodes; n > 0 {
-		d.a.Marks = slices.Delete(d.a.Marks, 0, n)
+	d.a.Progress = append(slices.DeleteFunc(d.a.Progress, d.isOurs), session.Progress{Node: e.Node, Epoch: e.Epoch, Counter: e.N})
+	if n := len(d.a.Progress) - MaxNodes; n > 0 {
+		d.a.Progress = slices.Delete(d.a.Progress, 0, n)
 	}
 }
 
-func (d *decision) isOurs(m session.Mark) bool { return m.Node == d.e.Node }
+func (d *decision) isOurs(p session.Progress) bool { return p.Node == d.e.Node }
 
-// Leave ends the sessions of a node that is gone. Registrations are common to all nodes.
-func Leave(a session.Account, node string, now time.Time) (session.Account, []session.Reason) {
+// Leave ends the sessions of a node that is gone. Endpoints are common to all
+// nodes: those of which it told last pass to who says that it is gone, whose next
+// picture shows or ends them. No reasons: nothing changed.
+func Leave(a session.Account, node string, told session.Mark, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.Left}}
-	d.endAll(a, "its node of the cluster is gone", func(s session.Session) bool { return s.Node == node })
+	d.endAll(a, "its node of the cluster is gone", func(s session.Session) bool { return s.Told.Node == node })
+	for _, addr := range d.addresses(func(ep session.Endpoint) bool { return ep.Told.Node == node }) {
+		ep := d.a.Endpoints[addr]
+		ep.Told = told
+		d.a.Endpoints[addr] = ep
+		d.say("", session.Quiet, session.Nothing, addr, "the node of the cluster that told of it is gone; the picture of another one shows whether it is there")
+	}
 	return d.a, d.reasons
 }
 

@@ -12,7 +12,7 @@ import (
 func (d *decision) row() {
 	e := d.e
 	s, known := d.a.Sessions[e.Session]
-	if known && e.N != 0 && counts(s.Node, e.Node) && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
+	if known && e.N != 0 && session.Comparable(s.Told.Node, e.Node) && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
 		return // we know better already
 	}
 	was := s.State
@@ -20,7 +20,7 @@ func (d *decision) row() {
 		s = session.Session{} // another session under an id that was used before
 	}
 	s.Resource, s.Client = e.Resource, e.Client
-	s.Node, s.Epoch, s.Counter, s.Touched = e.Node, e.Epoch, e.N, d.now
+	s.Epoch, s.Counter, s.Told = e.Epoch, e.N, e.Told
 	s.State, s.Out, s.Acked = e.State, e.Out, max(s.Acked, e.Acked)
 	switch e.State {
 	case session.Delayed:
@@ -39,7 +39,7 @@ func (d *decision) row() {
 func (d *decision) stored() {
 	e := d.e
 	ep, known := d.a.Endpoints[e.Address]
-	ep.Resource, ep.Client, ep.Secret, ep.Touched = e.Resource, e.Client, e.Secret, d.now
+	ep.Resource, ep.Client, ep.Secret, ep.Told = e.Resource, e.Client, e.Secret, e.Told
 	if !known {
 		ep.Enabled = d.now
 	}
@@ -61,14 +61,15 @@ func (d *decision) stored() {
 }
 
 // Sweep ends, at the end of a picture, what it did not show: sessions and
-// endpoints that were not touched since it began. A node of a cluster shows its
-// own sessions, and the endpoints of all. No reasons: nothing changed.
-func Sweep(a session.Account, node string, began, now time.Time) (session.Account, []session.Reason) {
+// endpoints that nothing told of since it began. A node of a cluster ends what it
+// told itself: its own sessions, and the endpoints of which no other node told
+// later. No reasons: nothing changed.
+func Sweep(a session.Account, began session.Mark, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
-	d.endAll(a, "not there any more", func(s session.Session) bool { return counts(s.Node, node) && s.Touched.Before(began) })
+	d.endAll(a, "not there any more", func(s session.Session) bool { return s.Told.Before(began) })
 	for _, addr := range d.addresses(all) {
 		ep := d.a.Endpoints[addr]
-		if ep.Touched.Before(began) {
+		if ep.Told.Before(began) {
 			d.remove(addr, "not registered any more")
 			continue
 		}

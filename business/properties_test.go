@@ -69,6 +69,7 @@ func (w *world) report(e session.Event) {
 	if e.Node == nodes[1] {
 		e.Epoch = 1 // it has started long before the other
 	}
+	e.Told = session.Mark{Node: e.Node, Epoch: e.Epoch, Seq: e.N}
 	w.history = append(w.history, e)
 	w.a, _ = Decide(w.a, e, DefaultPolicy(), w.now)
 	if rapid.IntRange(0, 3).Draw(w.t, "a worker is quick") == 0 {

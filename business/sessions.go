@@ -29,7 +29,7 @@ func (d *decision) session() {
 	if e.N != 0 {
 		s.Epoch, s.Counter = e.Epoch, e.N
 	}
-	s.Node, s.Touched, s.Out = e.Node, d.now, max(s.Out, e.Out)
+	s.Told, s.Out = e.Told, max(s.Out, e.Out)
 
 	switch e.Kind {
 	case session.Published:
@@ -76,7 +76,7 @@ func (d *decision) session() {
 
 // touch notes that a session is there, for the sweep at the picture's end.
 func (d *decision) touch(s session.Session) {
-	s.Touched = d.now
+	s.Told = d.e.Told
 	d.a.Sessions[d.e.Session] = s
 }
 

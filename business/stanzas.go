@@ -40,7 +40,7 @@ func (d *decision) account() {
 // whether it is there, until the picture has come.
 func (d *decision) archived() {
 	d.eachFor("b", func(s session.Session) string {
-		if s.State == session.Delayed || counts(s.Node, d.e.Node) && s.Epoch < d.e.Epoch {
+		if s.State == session.Delayed || session.Comparable(s.Told.Node, d.e.Node) && s.Epoch < d.e.Epoch {
 			return ""
 		}
 		return "its session is " + s.State.String()
@@ -140,7 +140,7 @@ func (d *decision) published() {
 			delete(d.a.Pending, key)
 		}
 	}
-	d.see(e.Key, e.Address)
+	d.see(e.Key, e.Class, e.Address)
 	d.say("", session.Covered, e.Class, e.Address, "the server itself published while rouse was away")
 }
 
@@ -158,7 +158,24 @@ func (d *decision) seen(key string, addr session.Address) bool {
 }
 
 // see remembers it.
-func (d *decision) see(key string, addr session.Address) {
+func (d *decision) see(key string, class session.Class, addr session.Address) {
+	d.sight(key, addr)
+	if class == session.Call {
+		d.sight(ringing(key, class), addr)
+	}
+}
+
+// ringing is the key under which a wake of that class is looked for. A call that
+// was told as a message has not rung: the picture may tell of it before it is
+// reported itself.
+func ringing(key string, class session.Class) string {
+	if class == session.Call && key != "" {
+		return "ring " + key
+	}
+	return key
+}
+
+func (d *decision) sight(key string, addr session.Address) {
 	if key == "" || d.seen(key, addr) {
 		return
 	}

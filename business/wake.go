@@ -18,13 +18,13 @@ func (d *decision) wakeFor(rule, key string, addr session.Address, class session
 	switch {
 	case ep.Dead != "":
 		d.say(rule, session.Died, class, addr, "the endpoint is dead: "+ep.Dead)
-	case d.seen(key, addr):
+	case d.seen(ringing(key, class), addr):
 		d.say(rule, session.Covered, class, addr, "another report of the same stanza woke it")
 	case slices.Contains(d.e.Published, addr):
-		d.see(key, addr)
+		d.see(key, class, addr)
 		d.say(rule, session.Covered, class, addr, "the server itself published while rouse was away")
 	default:
-		d.see(key, addr)
+		d.see(key, class, addr)
 		d.owe(rule, addr, ep, class, count)
 	}
 }

@@ -42,6 +42,12 @@ type App struct {
 	Rate     int    `toml:"rate"` // wakes in a second; 0: no limit
 	Profile  string `toml:"profile" enum:"conversations,monal,siskin,snikket,mongoose,plain" default:"conversations"`
 
+	// Which clients mean this app
+	TigaseProvider string   `toml:"tigase_provider"`
+	FpushModules   []string `toml:"fpush_modules"`
+	Mongoose       bool     `toml:"mongoose"`
+	Content        bool     `toml:"content"` // its devices are told who wrote what, where that is known
+
 	// APNs
 	Topic           string `toml:"topic"`
 	Environment     string `toml:"environment" enum:"production,sandbox" default:"production"`

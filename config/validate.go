@@ -39,6 +39,7 @@ func validate(c *Config, read Errors) Errors {
 		v.store(&c.Store)
 	}
 	v.apps()
+	v.families()
 	v.push(&c.Push)
 	v.rules()
 	if c.Web.Listen != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"rouse/business"
 	"rouse/session"
@@ -37,14 +36,14 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 		return nil // a repeat: it was answered, and the answer got lost
 	}
 	if b.Epoch != rep.Epoch || b.Seq != rep.Seq+1 {
-		rep.Wanted, rep.Picture = true, time.Time{} // one that is under way may have a hole now
+		rep.Wanted, rep.Picture = true, 0 // one that is under way may have a hole now
 	}
 	rep.Epoch, rep.Seq = b.Epoch, b.Seq
 	for rest := b.Events; len(rest) > 0; {
 		var part []session.Event
 		var mark *session.Event
 		part, mark, rest = upToMark(rest)
-		if err := g.apply(ctx, part); err != nil {
+		if err := g.apply(ctx, session.Mark{Node: b.Node, Epoch: b.Epoch, Seq: b.Seq}, part); err != nil {
 			return err
 		}
 		if mark != nil {
@@ -56,7 +55,7 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 	if err := g.cfg.Store.SetReporter(ctx, before, rep); err != nil {
 		return err // another process took a batch of this module meanwhile, or the store failed: it is repeated
 	}
-	if rep.Wanted && rep.Picture.IsZero() {
+	if rep.Wanted && rep.Picture == 0 {
 		g.want(wish{b.Host, b.Node, rep.Epoch})
 	}
 	return nil
@@ -74,7 +73,7 @@ func upToMark(list []session.Event) (part []session.Event, mark *session.Event, 
 }
 
 // apply has each account decide its events in their order, accounts side by side.
-func (g *Gateway) apply(ctx context.Context, events []session.Event) error {
+func (g *Gateway) apply(ctx context.Context, told session.Mark, events []session.Event) error {
 	var order []string
 	byAccount := make(map[string][]session.Event)
 	for _, e := range events {
@@ -90,7 +89,12 @@ func (g *Gateway) apply(ctx context.Context, events []session.Event) error {
 		if byAccount[e.Account] == nil {
 			order = append(order, e.Account)
 		}
-		byAccount[e.Account] = append(byAccount[e.Account], g.judge(e))
+		e.Told = told
+		judged, err := g.judge(ctx, e)
+		if err != nil {
+			return err
+		}
+		byAccount[e.Account] = append(byAccount[e.Account], judged)
 	}
 	errs := make([]error, len(order))
 	var wg sync.WaitGroup
@@ -135,21 +139,6 @@ func (g *Gateway) applyTo(ctx context.Context, account string, events []session.
 	return nil
 }
 
-// judge says of an endpoint of ours whether it can be used at all: the node must
-// be one that we issued, and the secret the one that belongs to it.
-func (g *Gateway) judge(e session.Event) session.Event {
-	if e.Kind != session.Enable && e.Kind != session.StoredRow || e.Address.Service != g.cfg.Service {
-		return e
-	}
-	switch {
-	case !g.cfg.Nodes.Ours(e.Address.Node):
-		e.Reason = "the node was not issued here"
-	case e.Secret != session.Fingerprint(g.cfg.Nodes.Secret(e.Address.Node)):
-		e.Reason = "the secret does not belong to the node"
-	}
-	return e
-}
-
 // forget takes out everything of an account, its registrations first: if that is
 // interrupted, the event comes again and finds the rest.
 func (g *Gateway) forget(ctx context.Context, account string) error {
@@ -158,8 +147,14 @@ func (g *Gateway) forget(ctx context.Context, account string) error {
 		return err
 	}
 	for addr, ep := range o.Account.Endpoints {
-		if addr.Service != g.cfg.Service || ep.Secret != session.Fingerprint(g.cfg.Nodes.Secret(addr.Node)) {
-			continue // not ours, or somebody else's node that the account enabled without its secret
+		if addr.Service != g.cfg.Service {
+			continue
+		}
+		switch mine, err := g.owns(ctx, account, addr, ep); {
+		case err != nil:
+			return err
+		case !mine:
+			continue // somebody else's node that the account enabled
 		}
 		if err := g.cfg.Store.Unregister(ctx, addr.Node, "account deleted", g.cfg.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

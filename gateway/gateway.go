@@ -58,6 +58,8 @@ type Config struct {
 	Observer Observer
 	Answered func(wake, condition, errorType string) // a third party's push service answered
 	Scarce   func(app string) bool                   // whether its devices take few silent wakes; nil: none do
+	Tells    func(app string) bool                   // whether its devices are told who wrote what; nil: none are
+	Offers   func(node, module string) *Offer        // what a node says that was enabled, maybe for a module; nil: nothing
 	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
 
 	Shared bool          // other processes work on the store too
@@ -84,6 +86,8 @@ type Gateway struct {
 	regs    *cache[known]
 	senders *senders
 
+	contents *cache[*session.Content]
+
 	mu     sync.Mutex
 	boxes  map[string]*box
 	closed bool
@@ -102,7 +106,8 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
-		boxes: make(map[string]*box), hosts: make(map[string]*reporters),
+		contents: newCache[*session.Content](contents),
+		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {

@@ -320,6 +320,30 @@ func TestThePictureEndsWhatItDoesNotShow(t *testing.T) {
 	}
 }
 
+// TestTheClockIsSetBackWithinAPicture: or the link goes to a process whose clock
+// is behind. What the picture showed before and after is there all the same.
+func TestTheClockIsSetBackWithinAPicture(t *testing.T) {
+	h := newHouse(t)
+	phone, secret := h.device("phone")
+	h.take(sleeping(phone, secret)...)
+	romeo := session.Event{Kind: session.PictureRow, Session: "romeo", Account: "romeo@example.org"}
+	h.take(session.Event{Kind: session.PictureOn}, romeo)
+	h.pass(-10 * time.Second)
+	h.take(
+		session.Event{Kind: session.StoredRow, Session: "s1", Address: phone, Secret: session.Fingerprint(secret)},
+		session.Event{Kind: session.PictureRow, Session: "s1", State: session.Hibernated},
+		session.Event{Kind: session.Bind, Session: "nurse", Account: "nurse@example.org"},
+		session.Event{Kind: session.PictureOff})
+	if o, _ := h.store.Load(t.Context(), juliet); len(o.Account.Sessions) != 1 || len(o.Account.Endpoints) != 1 {
+		t.Errorf("juliet was in the picture: %+v", o.Account)
+	}
+	for _, account := range []string{"romeo@example.org", "nurse@example.org"} {
+		if o, _ := h.store.Load(t.Context(), account); len(o.Account.Sessions) != 1 {
+			t.Errorf("%s is gone: %+v", account, o.Account)
+		}
+	}
+}
+
 func TestADeadTokenIsBuriedUnlessItRegisteredAgain(t *testing.T) {
 	h := newHouse(t)
 	ep, secret := h.device("phone")

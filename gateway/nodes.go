@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"io"
 	"strings"
 )
 
@@ -36,6 +38,18 @@ func NewNodes(key string) (*Nodes, error) {
 	return &Nodes{key: raw}, nil
 }
 
+// NewKey makes a node key, in the form that NewNodes takes.
+func NewKey(random io.Reader) (string, error) {
+	if random == nil {
+		random = rand.Reader
+	}
+	raw := make([]byte, KeySize)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(raw), nil
+}
+
 func (n *Nodes) mac(purpose string, parts ...string) []byte {
 	h := hmac.New(sha256.New, n.key)
 	h.Write([]byte(purpose))
@@ -50,6 +64,26 @@ func (n *Nodes) mac(purpose string, parts ...string) []byte {
 func (n *Nodes) Issue(provider, device string) string {
 	id := n.mac("node", provider, device)[:idSize]
 	return base64.RawURLEncoding.EncodeToString(append(id, n.mac("mac", string(id))[:macSize]...))
+}
+
+// Stand gives the node that stands for one which was not issued here: clients of
+// some families choose their node themselves. What one domain calls so is another
+// node than what the next one does.
+func (n *Nodes) Stand(domain, node string) string {
+	return n.Issue("foreign", domain+"\x00"+node)
+}
+
+// Canonical gives the node that a node of ours or of a client's choice has here.
+func (n *Nodes) Canonical(domain, node string) string {
+	if n.Ours(node) {
+		return node
+	}
+	return n.Stand(domain, node)
+}
+
+// Proves reports whether a secret is that of a node.
+func (n *Nodes) Proves(secret, node string) bool {
+	return subtle.ConstantTimeCompare([]byte(secret), []byte(n.Secret(node))) == 1
 }
 
 // Ours reports whether a node was issued under this key.

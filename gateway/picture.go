@@ -16,16 +16,17 @@ import (
 func (g *Gateway) mark(ctx context.Context, b session.Batch, rep store.Reporter, e session.Event) (store.Reporter, error) {
 	switch e.Kind {
 	case session.PictureOn:
-		rep.Picture, rep.Wanted = g.cfg.Now(), true
+		rep.Picture, rep.Wanted = rep.Seq, true
 		return rep, nil
 	case session.Left:
 		return rep, g.left(ctx, b, e.Node)
 	}
-	if rep.Picture.IsZero() {
+	if rep.Picture == 0 || rep.Picture > rep.Seq {
 		return rep, nil // an end without a beginning proves nothing
 	}
+	began := session.Mark{Node: b.Node, Epoch: rep.Epoch, Seq: rep.Picture}
 	n, err := g.sweep(ctx, b.Host, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Sweep(a, b.Node, rep.Picture, g.cfg.Now())
+		return business.Sweep(a, began, g.cfg.Now())
 	})
 	if err != nil {
 		return rep, err
@@ -35,7 +36,7 @@ func (g *Gateway) mark(ctx context.Context, b session.Batch, rep store.Reporter,
 			return rep, err
 		}
 	}
-	rep.Picture, rep.Wanted = time.Time{}, false
+	rep.Picture, rep.Wanted = 0, false
 	g.log.Info("the picture is complete", "host", rep.Host, "accounts", n)
 	return rep, nil
 }
@@ -155,23 +156,38 @@ func (g *Gateway) wanted(ctx context.Context, name string) error {
 		return err
 	}
 	after := before
-	after.Wanted, after.Picture = true, time.Time{}
-	if after.Same(before) {
+	after.Wanted, after.Picture = true, 0
+	if after == before {
 		return nil
 	}
 	return g.cfg.Store.SetReporter(ctx, before, after)
 }
 
+// look is a picture that is under way, and how often it was seen so. Clocks may be
+// set meanwhile, and another process may have seen its beginning.
+type look struct {
+	picture session.Mark
+	times   int
+}
+
+// looks is how often a picture may be seen under way before it is taken to be stuck.
+const looks = int(pictureTime / (askFor / 3))
+
 // lookAgain asks once more for pictures that are wanted and did not begin, or
 // began so long ago that they will not end.
-func (g *Gateway) lookAgain(ctx context.Context) {
+func (g *Gateway) lookAgain(ctx context.Context, seen map[string]look) {
 	if g.cfg.Shared && !g.linked.Load() {
 		return // whoever has the link does
 	}
 	for host, rs := range g.hosts {
 		for node := range rs.known() {
-			rep := g.reporter(ctx, host, node)
-			if stuck := g.cfg.Now().Sub(rep.Picture) > pictureTime; rep.Wanted && stuck { // a zero time is long ago as well
+			rep, name := g.reporter(ctx, host, node), session.Reporter(host, node)
+			l := look{picture: session.Mark{Node: node, Epoch: rep.Epoch, Seq: rep.Picture}, times: 1}
+			if before := seen[name]; before.picture == l.picture {
+				l.times += before.times
+			}
+			seen[name] = l
+			if rep.Wanted && (rep.Picture == 0 || l.times > looks) {
 				g.want(wish{host, node, rep.Epoch})
 			}
 		}
@@ -195,6 +211,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		at    time.Time
 	}
 	last := make(map[string]asked)
+	seen := make(map[string]look)
 	back := false // the store went back, and that is not noted yet
 	again := time.NewTicker(askFor / 3)
 	defer again.Stop()
@@ -206,14 +223,14 @@ func (g *Gateway) Run(ctx context.Context) error {
 			if back {
 				back = !g.askAll(ctx)
 			}
-			g.lookAgain(ctx)
+			g.lookAgain(ctx, seen)
 		case <-g.back:
 			back = !g.askAll(ctx)
 		case w := <-g.ask:
 			now := g.cfg.Now()
 			name := session.Reporter(w.host, w.node)
 			l, ok := last[name]
-			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at) < askFor {
+			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at).Abs() < askFor { // a clock that was set back does not keep it waiting
 				last[name] = asked{w.epoch, l.at}
 				continue // lookAgain finds it, if it is still wanted then
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"sync"
-	"time"
 
 	"rouse/business"
 	"rouse/session"
@@ -67,11 +66,12 @@ func (g *Gateway) left(ctx context.Context, b session.Batch, node string) error 
 		return err
 	}
 	none := store.Reporter{Host: name}
-	if before.Same(none) {
+	if before == none {
 		return nil // never seen, or told by another node
 	}
+	told := session.Mark{Node: b.Node, Epoch: b.Epoch, Seq: b.Seq}
 	if _, err := g.sweep(ctx, b.Host, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Leave(a, node, g.cfg.Now())
+		return business.Leave(a, node, told, g.cfg.Now())
 	}); err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (g *Gateway) answered(ctx context.Context, host string) error {
 		return err
 	}
 	after := before
-	after.Epoch, after.Wanted, after.Picture = max(before.Epoch, 1), false, time.Time{} // an epoch: it was seen
-	if after.Same(before) {
+	after.Epoch, after.Wanted, after.Picture = max(before.Epoch, 1), false, 0 // an epoch: it was seen
+	if after == before {
 		return nil
 	}
 	return g.cfg.Store.SetReporter(ctx, before, after)

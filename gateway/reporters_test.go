@@ -77,6 +77,33 @@ func (h *house) sessions() string {
 	return fmt.Sprint(names)
 }
 
+// endpoints gives the nodes of juliet's registrations.
+func (h *house) endpoints() map[string]bool {
+	h.t.Helper()
+	o, err := h.store.Load(h.t.Context(), juliet)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	nodes := make(map[string]bool)
+	for addr := range o.Account.Endpoints {
+		nodes[addr.Node] = true
+	}
+	return nodes
+}
+
+// shown is how a picture shows juliet's registrations.
+func (h *house) shown() (rows []session.Event) {
+	h.t.Helper()
+	o, err := h.store.Load(h.t.Context(), juliet)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for addr, ep := range o.Account.Endpoints {
+		rows = append(rows, session.Event{Kind: session.StoredRow, Address: addr, Secret: ep.Secret})
+	}
+	return rows
+}
+
 // wakes gives who is woken now.
 func (h *house) wakes() map[string]int {
 	h.t.Helper()
@@ -125,33 +152,95 @@ func TestEventsOfTheAccountAreCountedForEachNode(t *testing.T) {
 
 func TestAPictureIsOfItsNode(t *testing.T) {
 	h, a, b := cluster(t)
-	o, err := h.store.Load(t.Context(), juliet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stored []session.Event
-	for addr, ep := range o.Account.Endpoints {
-		stored = append(stored, session.Event{Kind: session.StoredRow, Address: addr, Secret: ep.Secret})
-	}
+	shown := h.shown()
 	h.pass(time.Minute)
 	a.take(session.Event{Kind: session.PictureOn})
 	b.take(session.Event{Kind: session.CSI, Session: "none"}) // b goes on meanwhile
 	h.pass(time.Second)
-	a.take(append(stored, session.Event{Kind: session.PictureOff})...)
+	a.take(append(shown, session.Event{Kind: session.PictureOff})...)
 	if got := h.sessions(); got != "[on ejabberd@b]" {
 		t.Errorf("after a picture of a without sessions: %s", got)
 	}
 	h.pass(time.Minute)
-	b.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureRow, Session: "on ejabberd@b", State: session.Hibernated},
-		session.Event{Kind: session.PictureOff})
-	if o, err = h.store.Load(t.Context(), juliet); err != nil || len(o.Account.Endpoints) != 0 || len(o.Account.Sessions) != 1 {
-		t.Errorf("registrations are common: a picture that has none leaves %+v, %v", o.Account, err)
+	b.take(append([]session.Event{{Kind: session.PictureOn}, {Kind: session.PictureRow, Session: "on ejabberd@b", State: session.Hibernated}},
+		append(shown, session.Event{Kind: session.PictureOff})...)...)
+	if o, err := h.store.Load(t.Context(), juliet); err != nil || len(o.Account.Endpoints) != 2 || len(o.Account.Sessions) != 1 {
+		t.Errorf("after the picture of b: %+v, %v", o.Account, err)
 	}
 	// Both pictures are complete: whoever gets the link next need not ask.
 	for _, name := range []string{"", a.name, b.name} {
 		if rep, err := h.store.Reporter(t.Context(), session.Reporter(host, name)); err != nil || rep.Wanted || rep.Epoch == 0 {
 			t.Errorf("%q is asked again: %+v, %v", name, rep, err)
 		}
+	}
+}
+
+// Registrations are common, and batches of two nodes have no order: the picture of
+// a node proves nothing of what another one told meanwhile.
+func TestEnabledOnANodeWhileAnotherShowsItsPicture(t *testing.T) {
+	h, a, b := cluster(t)
+	for _, turn := range []struct{ shows, other *node }{{a, b}, {b, a}} { // one has started before the other, and the reverse
+		shown := h.shown()
+		turn.shows.take(session.Event{Kind: session.PictureOn})
+		turn.shows.take(shown...)
+		ep, secret := h.device("new on " + turn.other.name)
+		turn.other.take(session.Event{Kind: session.Enable, Session: "on " + turn.other.name, Resource: "new", Address: ep, Secret: session.Fingerprint(secret)})
+		turn.shows.take(session.Event{Kind: session.PictureOff})
+		if got := h.endpoints(); len(got) != len(shown)+1 || !got[ep.Node] {
+			t.Errorf("enabled on %s, the end of the picture of %s leaves %v", turn.other.name, turn.shows.name, got)
+		}
+	}
+}
+
+func TestAnEndpointEndsWithThePictureOfWhoToldOfIt(t *testing.T) {
+	h, a, b := cluster(t) // the loss of "disable" is what a picture makes up for
+	b.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureOff})
+	if got := h.endpoints(); len(got) != 1 {
+		t.Errorf("a picture of b without registrations leaves %v, want that of which a told", got)
+	}
+	a.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureOff})
+	if got := h.endpoints(); len(got) != 0 {
+		t.Errorf("one of a leaves %v", got)
+	}
+}
+
+// Of what a node told that is gone, another one's picture says whether it is there.
+func TestAnEndpointWhoseNodeIsGoneEndsWithAnothersPicture(t *testing.T) {
+	for name, c := range map[string]struct {
+		shown bool
+		left  int // endpoints
+	}{"it is there": {true, 2}, "it vanished": {false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			h, a, b := cluster(t)
+			var shown []session.Event
+			if c.shown {
+				shown = h.shown()
+			}
+			a.take(session.Event{Kind: session.Left, Node: b.name})
+			if got := h.endpoints(); len(got) != 2 {
+				t.Fatalf("b is gone, and with it endpoints: %v", got)
+			}
+			a.take(session.Event{Kind: session.PictureOn})
+			a.take(append(shown, session.Event{Kind: session.PictureOff})...)
+			if got := h.endpoints(); len(got) != c.left {
+				t.Errorf("the picture of a leaves %v", got)
+			}
+		})
+	}
+}
+
+// What b told as the picture of a was under way may be there: a did not have to show it.
+func TestANodeIsLostWithinAnothersPicture(t *testing.T) {
+	h, a, b := cluster(t)
+	a.take(session.Event{Kind: session.PictureOn})
+	a.take(session.Event{Kind: session.Left, Node: b.name})
+	a.take(session.Event{Kind: session.PictureOff})
+	if got := h.endpoints(); len(got) != 1 {
+		t.Errorf("the picture that was under way leaves %v, want that of which b told", got)
+	}
+	a.take(session.Event{Kind: session.PictureOn}, session.Event{Kind: session.PictureOff})
+	if got := h.endpoints(); len(got) != 0 {
+		t.Errorf("the next one leaves %v", got)
 	}
 }
 

@@ -63,8 +63,16 @@ func (g *Gateway) admits(p PublishRequest) bool {
 	if g.cfg.Senders == nil || p.Class == session.Call || g.Reports(p.From) {
 		return true
 	}
+	return g.within(p.From)
+}
+
+// within counts one more of a domain, or says that it is one too many.
+func (g *Gateway) within(domain string) bool {
+	if g.cfg.Senders == nil {
+		return true
+	}
 	now := g.cfg.Now()
-	if g.senders.take(p.From, g.cfg.Senders(), now) {
+	if g.senders.take(domain, g.cfg.Senders(), now) {
 		return true
 	}
 	if g.cfg.Observer != nil {
@@ -72,7 +80,7 @@ func (g *Gateway) admits(p PublishRequest) bool {
 	}
 	if g.senders.speak(now) {
 		g.log.Warn("a domain publishes more than it may; what is too much is answered wait, which keeps its registrations",
-			"domain", p.From, "hint", "if it is in order: rules.sender_rate and rules.sender_burst")
+			"domain", domain, "hint", "if it is in order: rules.sender_rate and rules.sender_burst")
 	}
 	return false
 }

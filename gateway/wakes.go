@@ -80,10 +80,10 @@ func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, er
 	case !reg.Live():
 		return reg.Dead, nil
 	}
-	if _, host, ok := strings.Cut(job.Owner, "@"); ok && host != reg.Domain {
-		return "the registration belongs to another domain", nil
+	if _, host, ok := strings.Cut(job.Owner, "@"); ok && (host != reg.Domain || reg.Account != "" && reg.Account != job.Owner) {
+		return "the registration is another account's", nil
 	}
-	job.Target = reg
+	job.Target, job.Content = reg, g.told(*job)
 	return "", nil
 }
 
@@ -155,7 +155,10 @@ func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlem
 	if err != nil {
 		return err
 	}
-	g.tell(ctx, job.Owner, asleep)
+	if s.Verdict != session.Again {
+		g.said(job)
+	}
+	g.inform(ctx, job.Owner, asleep)
 	return nil
 }
 
@@ -197,9 +200,9 @@ func (g *Gateway) bury(ctx context.Context, job session.Job, s session.Settlemen
 	return s, nil
 }
 
-// tell lets the server know that sessions were woken. If that gets lost, the
+// inform lets the server know that sessions were woken. If that gets lost, the
 // session only waits longer for its client than it would have to.
-func (g *Gateway) tell(ctx context.Context, account string, sids []string) {
+func (g *Gateway) inform(ctx context.Context, account string, sids []string) {
 	user, host, ok := strings.Cut(account, "@")
 	if !ok || !g.Reports(host) {
 		return

@@ -1,5 +1,7 @@
 package push
 
+import "rouse/session"
+
 // Content is what a push can carry besides the wake, for the clients that parse
 // it. All of it is optional and most wakes have none: whoever makes a
 // Notification fills in what its sender said and the app opted in to.
@@ -16,4 +18,16 @@ type Content struct {
 	Sender   string // JID
 	Nickname string // of the sender in a room
 	Body     string
+
+	Read bool // nothing is unread any more
+}
+
+// contentOf is what a job's wake can carry.
+func contentOf(j session.Job) Content {
+	c := Content{Account: j.Target.Account, Channel: j.Target.Channel, CallToken: j.Target.Calls}
+	if said := j.Content; said != nil {
+		c.Encrypted, c.IV = said.Encrypted, said.IV
+		c.Sender, c.Nickname, c.Body, c.Read = said.Sender, said.Nickname, said.Body, said.Read
+	}
+	return c
 }

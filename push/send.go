@@ -28,6 +28,7 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 		Target:   j.Target,
 		Expires:  Expiry(j.Key.Class, j.Wake.Since),
 		Collapse: Collapse(j.Key.Class, j.Key.Node),
+		Content:  contentOf(j),
 	}
 	start := w.cfg.Now()
 	timeout := min(a.cfg.Timeout, n.Expires.Sub(start))

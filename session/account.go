@@ -12,9 +12,9 @@ import (
 // A registration that servers publish to, and whose account is not one of ours,
 // is an Account too: without sessions, with the one endpoint.
 type Account struct {
-	Epoch     uint64               `json:"epoch,omitempty"` // reporter's epoch of the last event without a session
-	Counter   uint64               `json:"n,omitempty"`     // and its counter
-	Marks     []Mark               `json:"marks,omitempty"` // the same of each node of a cluster, the one that reported last at the end
+	Epoch     uint64               `json:"epoch,omitempty"`    // reporter's epoch of the last event without a session
+	Counter   uint64               `json:"n,omitempty"`        // and its counter
+	Progress  []Progress           `json:"progress,omitempty"` // the same of each node of a cluster, the one that reported last at the end
 	Sessions  map[string]Session   `json:"sessions,omitempty"`
 	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
 	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
@@ -23,9 +23,9 @@ type Account struct {
 	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
 }
 
-// Mark is how far a node of a cluster has come with the events of an account
+// Progress is how far a node of a cluster has come with the events of an account
 // that are no session's. A server without nodes has Epoch and Counter.
-type Mark struct {
+type Progress struct {
 	Node    string `json:"node"`
 	Epoch   uint64 `json:"epoch"`
 	Counter uint64 `json:"n"`
@@ -36,13 +36,12 @@ type Session struct {
 	Resource string             `json:"resource,omitempty"`
 	Client   string             `json:"client,omitempty"` // stable id of the client software's installation, where the server knows it
 	State    State              `json:"state"`
-	Node     string             `json:"node,omitempty"`   // of the cluster, that has the session
 	Epoch    uint64             `json:"epoch"`            // of the last event applied
 	Counter  uint64             `json:"n"`                // of the last event applied
 	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
 	Acked    uint64             `json:"acked,omitempty"`  // of which the client has acknowledged
 	Covered  [NumClasses]uint64 `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
-	Touched  time.Time          `json:"touched,omitzero"` // when the last event arrived here
+	Told     Mark               `json:"told,omitzero"`    // what told of it last; its node has the session
 }
 
 // Address names an endpoint as XEP-0357 §5 does.
@@ -73,7 +72,7 @@ type Endpoint struct {
 	Client   string      `json:"client,omitempty"`
 	Secret   string      `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
 	Enabled  time.Time   `json:"enabled,omitzero"`
-	Touched  time.Time   `json:"touched,omitzero"`
+	Told     Mark        `json:"told,omitzero"`     // what told of it last
 	Woken    time.Time   `json:"woken,omitzero"`    // when the last coalesced wake fell due: the window starts here
 	WokenAs  Class       `json:"as,omitempty"`      // and the class of that wake: a higher one does not wait for the window
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
@@ -122,7 +121,7 @@ func (a Account) Clone() Account {
 	a.Sessions = cloneMap(a.Sessions)
 	a.Endpoints = cloneMap(a.Endpoints)
 	a.Pending = cloneMap(a.Pending)
-	a.Marks = slices.Clone(a.Marks)
+	a.Progress = slices.Clone(a.Progress)
 	a.Ended = slices.Clone(a.Ended)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {

@@ -55,6 +55,7 @@ type Event struct {
 	Epoch   uint64    // reporter's epoch; grows with every start of the reporter
 	N       uint64    // counter within session (or account) and epoch; 0: not counted, never dropped
 	At      time.Time // reporter's clock, for people; decisions use ours
+	Told    Mark      // the batch in which it came
 
 	Resource string
 	Client   string
@@ -72,6 +73,7 @@ type Event struct {
 
 	Address Address
 	Secret  string // enable, endpoint: fingerprint of the publish secret
+	Module  string // enable, endpoint: which of the service's apps a device token is for (fpush)
 
 	Wake      string // answered: which publish
 	Error     string // answered: the condition; empty: it was taken
@@ -87,6 +89,23 @@ type Unread struct {
 	Count int
 	Key   string // of the last one
 }
+
+// Mark is a place in what a reporter tells: its batches are in order, whatever is
+// done to clocks meanwhile. Those of two nodes of a cluster have no order.
+type Mark struct {
+	Node  string `json:"node,omitempty"`
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+}
+
+// Before reports whether another mark is known to be told later.
+func (m Mark) Before(o Mark) bool {
+	return Comparable(m.Node, o.Node) && (m.Epoch < o.Epoch || m.Epoch == o.Epoch && m.Seq < o.Seq)
+}
+
+// Comparable reports whether epochs and counters that two nodes gave have an order.
+// What was reported without a node comes from before the server told its nodes.
+func Comparable(a, b string) bool { return a == b || a == "" || b == "" }
 
 // Batch is what a server module sends at once (docs/events.md).
 type Batch struct {

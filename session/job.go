@@ -9,6 +9,8 @@ type Job struct {
 	Wake   Wake
 	ID     string       // UUID, the same over all tries of this wake
 	Target Registration // App "" : the service is a third party's, the server publishes to it
+
+	Content *Content // what there is to say besides; nil: nothing, or nothing is known of it any more
 }
 
 // Settlement is what became of a try.

@@ -79,18 +79,11 @@ type Claimed struct {
 
 // Reporter is how far a server module has come.
 type Reporter struct {
-	Host    string    `json:"-"` // or a host and a node of its cluster (session.Reporter)
-	Epoch   uint64    `json:"epoch"`
-	Seq     uint64    `json:"seq"`
-	Wanted  bool      `json:"wanted,omitempty"` // a picture is needed, or under way
-	Picture time.Time `json:"picture,omitzero"` // when the picture that is under way began; zero: none is
-}
-
-// Same reports whether two of them say the same.
-func (r Reporter) Same(o Reporter) bool {
-	same := r.Picture.Equal(o.Picture)
-	r.Picture, o.Picture = time.Time{}, time.Time{}
-	return same && r == o
+	Host    string `json:"-"` // or a host and a node of its cluster (session.Reporter)
+	Epoch   uint64 `json:"epoch"`
+	Seq     uint64 `json:"seq"`
+	Wanted  bool   `json:"wanted,omitempty"`  // a picture is needed, or under way
+	Picture uint64 `json:"picture,omitempty"` // the batch in which the picture that is under way began; 0: none is
 }
 
 // Counts is for metrics and status.

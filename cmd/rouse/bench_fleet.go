@@ -47,7 +47,7 @@ func (b *fleetBench) users(text string) error {
 }
 
 // fleetRun is what one run came to, for each event.
-type fleetRun struct{ cpu, server, allocs, perSecond float64 }
+type fleetRun struct{ cpu, server, scripts, reads, allocs, perSecond float64 }
 
 // run measures the sizes in turn, so that what else the machine does falls on all.
 func (b *fleetBench) run(ctx context.Context, io stdio) (err error) {
@@ -77,7 +77,7 @@ func (b *fleetBench) run(ctx context.Context, io stdio) (err error) {
 			}
 			runs[i] = append(runs[i], f)
 			if !b.json {
-				fmt.Fprintf(io.err, "%d/%d %7d users  %6.1f CPU-µs an event  %6.1f of Redis  %6.0f events/s\n", r+1, b.repeats, b.sizes[i], f.cpu, f.server, f.perSecond)
+				fmt.Fprintf(io.err, "%d/%d %7d users  %6.1f CPU-µs an event  %6.0f events/s\n", r+1, b.repeats, b.sizes[i], f.cpu, f.perSecond)
 			}
 		}
 	}
@@ -114,22 +114,24 @@ func (b *fleetBench) once(ctx context.Context, s *fleetStage, log io.Writer) (_ 
 	if err != nil {
 		return fleetRun{}, err
 	}
-	var atWarm time.Duration
+	var atWarm storeTally
 	l.stanza = func(dst []byte, first int) []byte {
 		if first == warm {
-			atWarm, err = s.store.cpu(ctx)
+			atWarm, err = s.store.tally(ctx)
 		}
 		return s.crowd.batch(dst, first)
 	}
 	s.apns.Forget()
 	s.apns.Answer(nil)
 	before, after, took, failed := b.measure(ctx, s.benchStage, l, pathRouse, log, warm, total)
-	atEnd, unread := s.store.cpu(ctx)
+	atEnd, unread := s.store.tally(ctx)
 	err = errors.Join(failed, err, unread)
 	n := float64(total - warm)
 	return fleetRun{
 		cpu:       float64(after.CPU-before.CPU) / float64(time.Microsecond) / n,
-		server:    float64(atEnd-atWarm) / float64(time.Microsecond) / n,
+		server:    float64(atEnd.server-atWarm.server) / float64(time.Microsecond) / n,
+		scripts:   float64(atEnd.scripts-atWarm.scripts) / n,
+		reads:     float64(atEnd.reads-atWarm.reads) / n,
 		allocs:    float64(after.Allocs-before.Allocs) / n,
 		perSecond: n / took.Seconds(),
 	}, err
@@ -184,7 +186,20 @@ func (f *crowd) batch(dst []byte, first int) []byte {
 }
 
 func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
-	median := func(list []fleetRun, of func(fleetRun) float64) spread {
+	columns := []struct {
+		key, about, format string
+		of                 func(fleetRun) float64
+	}{
+		{"allocs_per_event", "allocations", "%.0f", func(r fleetRun) float64 { return r.allocs }},
+		{"events_per_second", "events/s", "%.0f", func(r fleetRun) float64 { return r.perSecond }},
+		{"redis_cpu_us_per_event", "CPU-µs of Redis", "%.1f", func(r fleetRun) float64 { return r.server }},
+		{"redis_scripts_per_event", "its scripts", "%.2f", func(r fleetRun) float64 { return r.scripts }},
+		{"redis_reads_per_event", "its reads", "%.3f", func(r fleetRun) float64 { return r.reads }},
+	}
+	if b.redis == "" {
+		columns = columns[:2]
+	}
+	over := func(list []fleetRun, of func(fleetRun) float64) spread {
 		var all []float64
 		for _, r := range list {
 			all = append(all, of(r))
@@ -192,15 +207,16 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 		return spreadOver(all)
 	}
 	cpu := func(r fleetRun) float64 { return r.cpu }
-	server := func(r fleetRun) float64 { return r.server }
-	least := median(runs[slices.Index(b.sizes, slices.Min(b.sizes))], cpu).Median
+	least := over(runs[slices.Index(b.sizes, slices.Min(b.sizes))], cpu).Median
 	if b.json {
 		out := json.NewEncoder(w)
 		for i, n := range b.sizes {
-			c := median(runs[i], cpu)
-			if err := out.Encode(map[string]any{"users": n, "n": b.n, "repeats": b.repeats, "cpu_us_per_event": c, "redis_cpu_us_per_event": median(runs[i], server), "ratio": c.Median / least,
-				"allocs_per_event":  median(runs[i], func(r fleetRun) float64 { return r.allocs }),
-				"events_per_second": median(runs[i], func(r fleetRun) float64 { return r.perSecond })}); err != nil {
+			c := over(runs[i], cpu)
+			o := map[string]any{"users": n, "n": b.n, "repeats": b.repeats, "cpu_us_per_event": c, "ratio": c.Median / least}
+			for _, column := range columns {
+				o[column.key] = over(runs[i], column.of)
+			}
+			if err := out.Encode(o); err != nil {
 				return err
 			}
 		}
@@ -208,14 +224,18 @@ func (b *fleetBench) report(w io.Writer, runs [][]fleetRun) error {
 	}
 	fmt.Fprintf(w, "%d events of random users in batches of %d, %d runs of each size; median (least – most)\n\n", b.n, perBatch, b.repeats)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "users\tCPU-µs per event\t÷ smallest\tof Redis\tallocations\tevents/s")
+	fmt.Fprint(t, "users\tCPU-µs per event\t÷ smallest\t")
+	for _, column := range columns {
+		fmt.Fprint(t, column.about, "\t")
+	}
+	fmt.Fprintln(t)
 	for i, n := range b.sizes {
-		c, redis := median(runs[i], cpu), "–"
-		if b.redis != "" {
-			redis = fmt.Sprintf("%.1f", median(runs[i], server).Median)
+		c := over(runs[i], cpu)
+		fmt.Fprintf(t, "%d\t%.1f (%.1f – %.1f)\t%.2f\t", n, c.Median, c.Min, c.Max, c.Median/least)
+		for _, column := range columns {
+			fmt.Fprintf(t, column.format+"\t", over(runs[i], column.of).Median)
 		}
-		fmt.Fprintf(t, "%d\t%.1f (%.1f – %.1f)\t%.2f\t%s\t%.0f\t%.0f\n", n, c.Median, c.Min, c.Max, c.Median/least, redis,
-			median(runs[i], func(r fleetRun) float64 { return r.allocs }).Median, median(runs[i], func(r fleetRun) float64 { return r.perSecond }).Median)
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -60,13 +59,12 @@ func newFleetStore(ctx context.Context, dir, base string, i int) (*fleetStore, e
 	return s, nil
 }
 
-// cpu is what the store used up outside of the measured process.
-func (s *fleetStore) cpu(ctx context.Context) (time.Duration, error) {
+// tally is what Redis counts of itself; nothing of SQLite.
+func (s *fleetStore) tally(ctx context.Context) (storeTally, error) {
 	if s.redis == nil {
-		return 0, nil
+		return storeTally{}, nil
 	}
-	t, err := (&redisFloor{c: s.redis}).tally(ctx)
-	return t.server, err
+	return (&redisFloor{c: s.redis}).tally(ctx)
 }
 
 // remove takes out what the bench put in.

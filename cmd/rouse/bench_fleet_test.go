@@ -6,10 +6,22 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"rouse/servers/lab"
 )
 
 func TestBenchFleet(t *testing.T) {
-	b := fleetBench{bench: bench{n: 200, inflight: 100, repeats: 1, json: true, again: againInTest}}
+	redis, err := lab.StartRedis(t.Context(), lab.RedisOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer redis.Close()
+	t.Run("SQLite", func(t *testing.T) { benchFleet(t, "") })
+	t.Run("Redis", func(t *testing.T) { benchFleet(t, redis.URL()) })
+}
+
+func benchFleet(t *testing.T, url string) {
+	b := fleetBench{bench: bench{n: 200, inflight: 100, repeats: 2, json: true, again: againInTest}, redis: url}
 	if err := b.users("300, 100"); err != nil {
 		t.Fatal(err)
 	}
@@ -26,12 +38,16 @@ func TestBenchFleet(t *testing.T) {
 			Ratio  float64 `json:"ratio"`
 			Allocs spread  `json:"allocs_per_event"`
 			Rate   spread  `json:"events_per_second"`
+			Script *spread `json:"redis_scripts_per_event"`
 		}
 		if err := lines.Decode(&got); err != nil {
 			t.Fatal(err)
 		}
 		if got.Users != users || got.N != 200 || got.CPU.Median <= 0 || got.Allocs.Median <= 0 || got.Rate.Median <= 0 {
 			t.Errorf("%+v", got)
+		}
+		if (got.Script != nil) != (url != "") || got.Script != nil && got.Script.Median <= 0 {
+			t.Errorf("scripts of Redis: %+v", got.Script)
 		}
 		if users == 100 && got.Ratio != 1 {
 			t.Errorf("the smallest is %v times the smallest", got.Ratio)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"rouse/config"
 	"rouse/store/sqlite"
@@ -10,7 +11,7 @@ import (
 
 // startRouse is what serve does, with the signals left out.
 func startRouse(ctx context.Context, cfg *config.Config, log io.Writer) (subject, error) {
-	a, err := build(ctx, cfg, log)
+	a, err := build(ctx, cfg, time.Now, log)
 	if err != nil {
 		return subject{}, err
 	}

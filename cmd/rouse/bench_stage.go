@@ -135,9 +135,9 @@ func (s *benchStage) device(ctx context.Context, db store.Store, i int, account 
 		state = session.Active
 	}
 	a := session.Account{
-		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: state, Epoch: benchEpoch, Counter: 1, Touched: now}},
+		Sessions: map[string]session.Session{benchSID: {Resource: "phone", State: state, Epoch: benchEpoch, Counter: 1}},
 		Endpoints: map[session.Address]session.Endpoint{
-			{Service: benchService, Node: s.nodes[i]}: {Owner: benchSID, Resource: "phone", Enabled: now, Touched: now},
+			{Service: benchService, Node: s.nodes[i]}: {Owner: benchSID, Resource: "phone", Enabled: now},
 		},
 	}
 	_, err = db.Commit(ctx, store.Commit{Key: benchUser(i) + "@" + benchHost, Account: a})

@@ -27,8 +27,8 @@ func benchDecision(key string, version, n uint64, now time.Time) store.Commit {
 	return store.Commit{
 		Key: key, Version: version,
 		Account: session.Account{
-			Sessions:  map[string]session.Session{"c2s0000000001-19b3f8a0001": {Resource: "phone.a1b2", State: session.Hibernated, Epoch: 1772366400123, Counter: n, Out: n, Touched: now}},
-			Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "c2s0000000001-19b3f8a0001", Resource: "phone.a1b2", Enabled: now, Touched: now}},
+			Sessions:  map[string]session.Session{"c2s0000000001-19b3f8a0001": {Resource: "phone.a1b2", State: session.Hibernated, Epoch: 1772366400123, Counter: n, Out: n, Told: session.Mark{Epoch: 1772366400123, Seq: n}}},
+			Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "c2s0000000001-19b3f8a0001", Resource: "phone.a1b2", Enabled: now, Told: session.Mark{Epoch: 1772366400123, Seq: n}}},
 			Serial:    n,
 		},
 		Put: map[session.WakeKey]session.Wake{{Address: phone, Class: session.Message}: {Serial: n, Count: 1, Rule: "a3", Since: now, Due: now}},

@@ -15,6 +15,7 @@ import (
 
 	"rouse/business"
 	"rouse/component/events"
+	"rouse/component/tigase"
 	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
@@ -31,7 +32,7 @@ const poll = time.Second
 
 // build wires everything that a configuration asks for; nothing runs yet. It is
 // the one place where rooms meet, for serve, demo and tests alike.
-func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err error) {
+func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs io.Writer) (_ *app, err error) {
 	a := &app{level: new(slog.LevelVar), started: time.Now(), id: rand.Text(), pid: os.Getpid(), machine: machine()}
 	a.level.Set(cfg.Log.SlogLevel())
 	a.log = newLogger(cfg.Log, a.level, logs)
@@ -68,7 +69,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	a.store = timedStore{Store: db, metrics: a.metrics}
 
 	a.member = fleet.New(fleet.Config{
-		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: time.Now, Logger: a.log, Duty: a.duty,
+		ID: a.id, Store: db, Self: a.self, Clock: fleet.NewClock(), Now: now, Logger: a.log, Duty: a.duty,
 	})
 	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
 
@@ -79,8 +80,8 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate,
-		Now: time.Now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled,
+		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
 	if cfg.Store.Redis != nil {
@@ -108,7 +109,7 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 
 	a.watchCertificates(a.apps)
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Logger: a.log,
+		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 
@@ -117,12 +118,25 @@ func build(ctx context.Context, cfg *config.Config, logs io.Writer) (_ *app, err
 			return nil, err
 		}
 		o := web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log}
-		if a.unified != nil {
-			o.Others = map[string]http.Handler{unifiedpush.Path: a.unified}
-		}
+		o.Others = a.others(cfg)
 		a.web = web.NewServer(o)
 	}
 	return a, nil
+}
+
+// others is what the listener answers besides.
+func (a *app) others(cfg *config.Config) map[string]http.Handler {
+	all := make(map[string]http.Handler)
+	if a.unified != nil {
+		all[unifiedpush.Path] = a.unified
+	}
+	if providers := tigaseProviders(cfg); len(providers) > 0 && cfg.Component != nil {
+		h := tigase.Handler(tigaseRegistrar{a}, a.log, providers...)
+		for _, pattern := range tigase.Patterns(cfg.Component.JID) {
+			all[pattern] = h
+		}
+	}
+	return all
 }
 
 // machine is what this one is called, for those who look for a process.

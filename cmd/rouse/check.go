@@ -202,7 +202,7 @@ func passingLink(c *config.Component, server string, onState func(component.Stat
 	if err != nil {
 		return nil, err
 	}
-	link.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(notNow{}))
+	link.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(notNow{}, false))
 	return link, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"rouse/config"
 )
@@ -26,6 +27,7 @@ type stdio struct {
 	out io.Writer
 	err io.Writer
 	env func(string) string
+	now func() time.Time // decisions use it
 }
 
 // command is one subcommand. set declares flags and gives what runs after they

@@ -84,7 +84,7 @@ func TestCertificatesEnd(t *testing.T) {
 				t.Errorf("check says %s", got)
 			}
 			var log bytes.Buffer
-			a, err := build(t.Context(), cfg, &log)
+			a, err := build(t.Context(), cfg, time.Now, &log)
 			if err != nil {
 				t.Fatal(err)
 			}

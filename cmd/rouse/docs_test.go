@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rouse/config"
 )
@@ -58,7 +59,7 @@ func TestMetricsAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := build(context.Background(), cfg, io.Discard)
+	a, err := build(context.Background(), cfg, time.Now, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

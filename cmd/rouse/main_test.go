@@ -15,8 +15,7 @@ const asRouse = "ROUSE_TEST_RUN_AS_ROUSE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asRouse) != "" {
-		main()
-		return
+		os.Exit(run(os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: clockIn(os.Getenv(rouseClock))}))
 	}
 	// Scripts find rouse in their PATH.
 	testscript.Main(leakless{m}, map[string]func(){"rouse": main})

@@ -179,6 +179,14 @@ func (p *play) enableBy(provider string, c *lab.Client, name string) {
 	p.saw("enable", n+1)
 }
 
+// tokenOf is the token of a device with Google or Apple.
+func tokenOf(provider, name string) string {
+	if provider == "apns" {
+		return pushtest.APNsToken(name)
+	}
+	return pushtest.FCMToken(name)
+}
+
 // register registers a device, with a token that gets a name of its own.
 func (p *play) register(provider string, c *lab.Client, token, device string) lab.Registration {
 	p.t.Helper()
@@ -193,11 +201,7 @@ func (p *play) register(provider string, c *lab.Client, token, device string) la
 			return lab.Subscription{Endpoint: parts[0], P256DH: parts[1], Auth: parts[2]}
 		})
 	} else {
-		text := pushtest.FCMToken(token)
-		if provider == "apns" {
-			text = pushtest.APNsToken(token)
-		}
-		r, err = c.Register(p.ctx, service, provider, text, device)
+		r, err = c.Register(p.ctx, service, provider, tokenOf(provider, token), device)
 	}
 	p.must(err)
 	p.nodes[token] = r

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"slices"
 
 	xmpp "mellium.im/xmpp/stanza"
 
 	"rouse/component"
 	"rouse/component/adhoc"
+	"rouse/component/appserver"
 	"rouse/component/contact"
 	"rouse/component/disco"
 	"rouse/component/events"
@@ -17,6 +19,7 @@ import (
 	"rouse/component/ping"
 	"rouse/component/pubsub"
 	"rouse/component/subscription"
+	"rouse/component/tigase"
 	"rouse/component/version"
 	"rouse/config"
 	"rouse/gateway"
@@ -30,12 +33,17 @@ func protocols(c *component.Component, a *app) {
 	ping.Handle(c)
 	version.Handle(c, version.Info{Name: "rouse", Version: release})
 	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: events.NS, Local: "events"}, events.Handler(a.gateway, a.log))
-	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(publisher{a.gateway}), pubsub.NSPush)
+	nodes := slices.ContainsFunc(cfg.Apps, func(a config.App) bool { return a.Mongoose })
+	c.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(publisher{a}, nodes), pubsub.NSPush)
+	if nodes {
+		pubsub.HandleNodes(c)
+	}
 
 	info := disco.Info{Identity: disco.Push("rouse")}
 	if list := registering(a, cfg); len(list) > 0 {
 		info.Commands = adhoc.Handle(c, a.log, list...)
 	}
+	c.AddFeatures(tigaseProviders(cfg)...)
 	if a.unified != nil {
 		a.unified.Handle(c)
 	}
@@ -47,7 +55,10 @@ func protocols(c *component.Component, a *app) {
 
 // registering are the commands by which devices register.
 func registering(a *app, cfg *config.Config) []adhoc.Command {
-	list := p2.Commands(registrar{a}, cfg.Component.JID, served(cfg)...)
+	providers := served(cfg)
+	list := p2.Commands(registrar{a}, cfg.Component.JID, providers...)
+	list = append(list, appserver.Commands(appserverRegistrar{a}, cfg.Component.JID, providers...)...)
+	list = append(list, tigase.Commands(tigaseRegistrar{a}, tigaseProviders(cfg)...)...)
 	if s, ok := subscribers(a, cfg); ok {
 		list = append(list, subscription.Command(s, cfg.Component.JID))
 	}
@@ -91,8 +102,14 @@ func (r registrar) Register(ctx context.Context, q p2.Request) (node, secret str
 		return "", "", fmt.Errorf("no [[app]] of provider %s", q.Provider)
 	}
 	return r.a.gateway.Register(ctx, gateway.RegisterRequest{
-		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device,
+		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device, Channel: q.Channel, Domain: q.Domain,
 	})
+}
+
+func (r registrar) Unregister(ctx context.Context, q p2.Request) (found bool, err error) {
+	return ended(r.a.gateway.Unregister(ctx, gateway.RegisterRequest{
+		Account: q.Account, Provider: q.Provider, Device: q.Device, Channel: q.Channel, Domain: q.Domain,
+	}))
 }
 
 // subscriber keeps the subscriptions of Web Push, for the app that is to send.

@@ -22,7 +22,7 @@ func TestTheFirstPicture(t *testing.T) {
 		p.kills()
 		// Nothing comes of the server's own publish, and it keeps the registration.
 		busy := &thirdParty{Component: p.another(p.server.Rouse(), 0), verdict: pubsub.Later}
-		busy.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(busy))
+		busy.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(busy, false))
 		leaves := p.connects(busy.Component)
 		p.must(phone.Drop(p.ctx))
 		p.sends(lab.Chat(p.juliet(), "m1", "body of m1"))

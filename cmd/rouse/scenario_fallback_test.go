@@ -72,7 +72,7 @@ func TestRouseIsAway(t *testing.T) {
 	other := lab.Component{JID: "push.other.test", Secret: "other"}
 	both(t, wish{alone: true, fallback: fallback, components: []lab.Component{other}}, func(t *testing.T, p *play) {
 		service := &thirdParty{Component: p.another(other, 0), verdict: pubsub.Accepted}
-		service.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(service))
+		service.HandleIQ(xmpp.SetIQ, xml.Name{Space: pubsub.NS, Local: "pubsub"}, pubsub.Handler(service, false))
 		p.connects(service.Component)
 		publishes := func(n int) {
 			t.Helper()

@@ -56,8 +56,8 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	for i := range n {
 		phone := session.Address{Service: "push.example.org", Node: fmt.Sprintf("node%d", i)}
 		a := session.Account{Epoch: 1, Counter: uint64(i), Serial: 1}.Clone()
-		a.Sessions["s"] = session.Session{State: session.Hibernated, Epoch: 1, Counter: 1, Touched: now}
-		a.Endpoints[phone] = session.Endpoint{Owner: "s", Enabled: now, Touched: now}
+		a.Sessions["s"] = session.Session{State: session.Hibernated, Epoch: 1, Counter: 1}
+		a.Endpoints[phone] = session.Endpoint{Owner: "s", Enabled: now}
 		a.Pending[session.WakeKey{Address: phone, Class: session.Call}] = session.Wake{Serial: 1, Count: 1, Rule: "a3", Since: now, Due: now.Add(time.Hour)}
 		items = append(items,
 			store.Item{Registration: session.Registration{Node: phone.Node, App: "chat-ios", Token: fmt.Sprintf("t0ken%d", i), Device: "d", Domain: "example.org", Updated: now}},

@@ -32,7 +32,7 @@ func serveCommand() command {
 				// sent comes back when its lease ends.
 				ctx, stop := stopSignals(context.Background(), io.err)
 				defer stop()
-				a, err := build(ctx, cfg, io.err)
+				a, err := build(ctx, cfg, io.now, io.err)
 				if err != nil {
 					return err
 				}

@@ -25,18 +25,18 @@ type ejabberds struct {
 	all              *lab.Ejabberd
 
 	mu   sync.Mutex
-	free map[offer][]string // hosts that no scene has had yet
+	free map[hostKind][]string // hosts that no scene has had yet
 }
 
-// offer is how hosts of one server differ.
-type offer struct {
+// hostKind is how hosts of one server differ.
+type hostKind struct {
 	ackDelay, hibernation time.Duration
 	noArchive             bool
 }
 
 // The hosts are there before the scenes that ask for them. A scene that comes
 // too late has a server of its own.
-var offers = map[offer]int{
+var offers = map[hostKind]int{
 	{}:                          50,
 	{noArchive: true}:           4,
 	{ackDelay: 2 * time.Second}: 6,
@@ -78,7 +78,7 @@ func (e *ejabberds) ebin() string { return filepath.Join(e.dir, "ebin") }
 func (e *ejabberds) take(w wish) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	o := offer{w.ackDelay, w.hibernation, w.noArchive}
+	o := hostKind{w.ackDelay, w.hibernation, w.noArchive}
 	hosts := e.free[o]
 	if len(hosts) == 0 {
 		return ""
@@ -96,15 +96,15 @@ func (e *ejabberds) compile(ctx context.Context) (err error) {
 
 func (e *ejabberds) open(ctx context.Context) (err error) {
 	o := lab.EjabberdOptions{Dir: filepath.Join(e.dir, "ejabberd"), Ebin: e.ebin(), Host: "theatre.test"}
-	e.free = map[offer][]string{}
-	for offer, n := range offers {
-		if offer.ackDelay == 5*time.Second {
+	e.free = map[hostKind][]string{}
+	for kind, n := range offers {
+		if kind.ackDelay == 5*time.Second {
 			n += *historiesN
 		}
 		for range n {
-			w := wish{host: fmt.Sprintf("h%d.test", len(o.Further)), ackDelay: offer.ackDelay, hibernation: offer.hibernation, noArchive: offer.noArchive}
+			w := wish{host: fmt.Sprintf("h%d.test", len(o.Further)), ackDelay: kind.ackDelay, hibernation: kind.hibernation, noArchive: kind.noArchive}
 			o.Further = append(o.Further, w.ejabberd())
-			e.free[offer] = append(e.free[offer], w.host)
+			e.free[kind] = append(e.free[kind], w.host)
 		}
 	}
 	e.all, err = lab.StartEjabberd(ctx, o)

@@ -8,7 +8,6 @@ import (
 	xmpp "mellium.im/xmpp/stanza"
 
 	"rouse/component/events"
-	"rouse/component/pubsub"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push/relay"
@@ -29,21 +28,6 @@ func (s relayServer) Publish(ctx context.Context, r relay.PublishRequest) error 
 		return &relay.Refusal{Condition: string(refused.Condition), Type: string(refused.Type)}
 	}
 	return err
-}
-
-// publisher answers publishes from the gateway.
-type publisher struct{ gateway *gateway.Gateway }
-
-func (p publisher) Publish(ctx context.Context, from string, n pubsub.Notice) pubsub.Verdict {
-	switch p.gateway.Publish(ctx, gateway.PublishRequest{From: from, Node: n.Node, Secret: n.Secret, Class: n.Class, Count: n.Count}) {
-	case gateway.Accepted:
-		return pubsub.Accepted
-	case gateway.NoNode:
-		return pubsub.NoNode
-	case gateway.Forbidden:
-		return pubsub.Forbidden
-	}
-	return pubsub.Later
 }
 
 // outbox lets push.Workers work on the gateway, and measures.

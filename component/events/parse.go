@@ -85,7 +85,7 @@ func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) 
 		Kind: session.Kind(c.Name), Session: c.Get("sid"), Epoch: epoch,
 		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"),
 		Address: session.Address{Service: c.Get("service"), Node: c.Get("node")},
-		Secret:  c.Get("secret"), Reason: c.Get("reason"),
+		Secret:  c.Get("secret"), Module: c.Get("module"), Reason: c.Get("reason"),
 		Wake: c.Get("wake"), Error: c.Get("error"), ErrorType: c.Get("error-type"),
 	}
 	if user := c.Get("user"); user != "" {

@@ -26,17 +26,21 @@ const (
 	maxDevice = 1024
 )
 
-// Request is a device that wants to be woken.
+// Request is a device that wants to be woken, or no longer.
 type Request struct {
 	Account  string // bare JID
 	Provider string // FCM or APNs
-	Token    string // the provider's name for the device
+	Token    string // the provider's name for the device; empty to unregister
 	Device   string // see Device
+	Channel  string // the same for a room: it is for what that room publishes; else empty
+	Domain   string // of the room
 }
 
 // Registrar keeps devices. The same device gets the same node and secret again.
+// Unregister reports whether there was anything to end.
 type Registrar interface {
 	Register(ctx context.Context, r Request) (node, secret string, err error)
+	Unregister(ctx context.Context, r Request) (found bool, err error)
 }
 
 // Commands gives the commands for the providers that there is an app for.
@@ -50,33 +54,70 @@ func Commands(r Registrar, service string, providers ...string) []adhoc.Command 
 			Run: func(ctx context.Context, from jid.JID, f forms.Form) (forms.Form, error) {
 				return register(ctx, r, service, p, from, f)
 			},
+		}, adhoc.Command{
+			Node: "unregister-push-" + p,
+			Name: "Unregister a device from push by " + strings.ToUpper(p),
+			Run: func(ctx context.Context, from jid.JID, f forms.Form) (forms.Form, error) {
+				return forms.Form{}, unregister(ctx, r, p, from, f)
+			},
 		})
 	}
 	return list
 }
 
 func register(ctx context.Context, r Registrar, service, provider string, from jid.JID, f forms.Form) (forms.Form, error) {
-	id := f.Get("device-id")
-	if id == "" {
-		id = f.Get("android-id")
+	q, err := request(provider, from, f, f.Get("muc"))
+	if err != nil {
+		return forms.Form{}, err
 	}
-	token := f.Get("token")
-	switch {
-	case from.Localpart() == "":
-		return forms.Form{}, refusal(xmpp.Auth, xmpp.Forbidden, "only users have devices")
-	case token == "" || len(token) > maxToken || !printable(token):
+	if q.Token = f.Get("token"); !Token(q.Token) {
 		return forms.Form{}, refusal(xmpp.Modify, xmpp.BadRequest, "the field token is missing or no token")
-	case id == "" || len(id) > maxDevice:
-		return forms.Form{}, refusal(xmpp.Modify, xmpp.BadRequest, "the field device-id is missing or too long")
-	case f.Get("muc") != "":
-		return forms.Form{}, refusal(xmpp.Cancel, xmpp.FeatureNotImplemented, "registrations for rooms are not supported")
 	}
-	account := from.Bare().String()
-	node, secret, err := r.Register(ctx, Request{Account: account, Provider: provider, Token: token, Device: Device(account, id)})
+	node, secret, err := r.Register(ctx, q)
 	if err != nil {
 		return forms.Form{}, err
 	}
 	return Issued(service, node, secret), nil
+}
+
+func unregister(ctx context.Context, r Registrar, provider string, from jid.JID, f forms.Form) error {
+	room := f.Get("muc")
+	if room == "" {
+		room = f.Get("channel") // what older Conversations calls it here
+	}
+	q, err := request(provider, from, f, room)
+	if err != nil {
+		return err
+	}
+	found, err := r.Unregister(ctx, q)
+	if err == nil && !found {
+		err = refusal(xmpp.Cancel, xmpp.ItemNotFound, "no such device is registered")
+	}
+	return err
+}
+
+// request reads what both commands have in common.
+func request(provider string, from jid.JID, f forms.Form, room string) (Request, error) {
+	id := f.Get("device-id")
+	if id == "" {
+		id = f.Get("android-id")
+	}
+	switch {
+	case from.Localpart() == "":
+		return Request{}, refusal(xmpp.Auth, xmpp.Forbidden, "only users have devices")
+	case id == "" || len(id) > maxDevice:
+		return Request{}, refusal(xmpp.Modify, xmpp.BadRequest, "the field device-id is missing or too long")
+	}
+	account := from.Bare().String()
+	q := Request{Account: account, Provider: provider, Device: Device(account, id)}
+	if room != "" {
+		j, err := jid.Parse(room)
+		if err != nil || j.Localpart() == "" || j.Resourcepart() != "" {
+			return Request{}, refusal(xmpp.Modify, xmpp.BadRequest, "the field muc is not the bare JID of a room")
+		}
+		q.Channel, q.Domain = Device(j.String(), id), j.Domainpart()
+	}
+	return q, nil
 }
 
 // Issued is the form that a registration is answered with.
@@ -95,8 +136,12 @@ func Device(bareJID, deviceID string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// printable keeps out what could break a header or a path.
-func printable(s string) bool {
+// Token reports whether it can be the provider's name for a device: short enough,
+// and nothing in it could break a header or a path.
+func Token(s string) bool {
+	if s == "" || len(s) > maxToken {
+		return false
+	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false

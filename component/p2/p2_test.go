@@ -3,6 +3,7 @@ package p2_test
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -20,7 +21,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type echo struct{}
 
 func (echo) Register(_ context.Context, r p2.Request) (node, secret string, err error) {
-	return r.Provider + " " + r.Account + " " + r.Device + " " + r.Token, "s3cret", nil
+	return strings.Join([]string{r.Provider, r.Account, r.Device, r.Token, r.Channel, r.Domain}, " "), "s3cret", nil
+}
+
+// Unregister finds what Conversations registered in testdata/register.txtar, and
+// its room.
+func (echo) Unregister(_ context.Context, r p2.Request) (bool, error) {
+	known := r.Provider == "fcm" && r.Account == "juliet@example.org" && r.Token == "" && r.Device == p2.Device(r.Account, "0123456789abcdef")
+	return known && (r.Channel == "" || r.Channel == p2.Device("verona@rooms.example.org", "0123456789abcdef") && r.Domain == "rooms.example.org"), nil
 }
 
 func TestDialogues(t *testing.T) {

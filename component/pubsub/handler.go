@@ -42,10 +42,13 @@ func Answer(v Verdict) component.Answer {
 
 // Handler takes publishes. They wait for a commit: each in a goroutine of its
 // own, bounded by the component's count of unanswered IQs, so that many share one.
-func Handler(p Publisher) component.IQHandler {
+// With nodes, clients may make theirs first (HandleNodes).
+func Handler(p Publisher, nodes bool) component.IQHandler {
 	return func(ctx context.Context, iq component.IQ, reply func(component.Answer)) {
 		n, ok := Parse(&iq.Payload)
 		switch {
+		case !ok && nodes && iq.Payload.Child(NS, "create") != nil:
+			reply(named(iq.Payload.Child(NS, "create").Get("node")))
 		case !ok:
 			reply(component.Fail(xmpp.Cancel, xmpp.FeatureNotImplemented, ""))
 		case iq.From.Resourcepart() != "" || iq.From.Localpart() != "":

@@ -7,14 +7,26 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// stanzas gives what servers send in testdata/servers.txtar, one by one.
-func stanzas(t *testing.T) []string {
+// part gives a part of testdata/servers.txtar.
+func part(t *testing.T, name string) string {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/servers.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Split(strings.TrimSpace(string(a.Files[0].Data)), "\n")
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	t.Fatalf("no part %q", name)
+	return ""
+}
+
+// stanzas gives what servers send, one by one.
+func stanzas(t *testing.T) []string {
+	t.Helper()
+	return strings.Split(strings.TrimSpace(part(t, "server sends")), "\n")
 }
 
 func id(iq string) string {

@@ -70,8 +70,11 @@ func siskinKeys(n push.Notification) map[string]any {
 			keys[key] = value
 		}
 	}
-	if n.Class > session.Silent {
-		keys["unread-messages"] = n.Count // 0 would have the app clear what it shows
+	switch {
+	case n.Class > session.Silent:
+		keys["unread-messages"] = n.Count
+	case c.Read:
+		keys["unread-messages"] = 0 // has the app clear what it shows
 	}
 	return keys
 }

@@ -56,6 +56,7 @@ type script struct {
 	received []*Received
 	changed  chan struct{} // closed and replaced at every change
 	answer   func(Received) *Reply
+	answered func(Received)
 	queue    []Reply
 }
 
@@ -65,6 +66,14 @@ func (s *script) Answer(fn func(Received) *Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = fn
+}
+
+// OnAnswer has fn told of every request as it is answered, for those who cannot
+// go through the whole list again and again. It runs on many goroutines at once.
+func (s *script) OnAnswer(fn func(Received)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = fn
 }
 
 // Queue has the next requests that the stand-in would take answered so, one
@@ -143,9 +152,13 @@ func (s *script) note(r Received) (answered func(status int, reason string)) {
 	s.stir()
 	return func(status int, reason string) {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		entry.Status, entry.Reason = status, reason
+		got, tell := *entry, s.answered
 		s.stir()
+		s.mu.Unlock()
+		if tell != nil {
+			tell(got)
+		}
 	}
 }
 

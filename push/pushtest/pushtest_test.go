@@ -16,6 +16,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -311,6 +312,8 @@ func TestListAndWait(t *testing.T) {
 		}
 		return nil
 	})
+	var told []int
+	a.OnAnswer(func(r pushtest.Received) { told = append(told, r.Status) })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	waited := make(chan []pushtest.Received)
@@ -333,6 +336,9 @@ func TestListAndWait(t *testing.T) {
 	got, err := a.Wait(ctx, 3)
 	if err != nil || got[0].Status != 503 || got[1].Reason != "Unregistered" || got[2].Status != 200 {
 		t.Errorf("%v, %+v", err, got)
+	}
+	if !slices.Equal(told, []int{503, 410, 200}) {
+		t.Errorf("told of %v", told)
 	}
 	cancel()
 	if _, err := a.Wait(ctx, 4); err == nil {

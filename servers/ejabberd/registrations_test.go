@@ -23,8 +23,10 @@ func TestRegistrations(t *testing.T) {
 	r.Check(phone.EnablePush(r.Ctx, reg))
 	r.Want(r.Event("enable", "user", "alice"), "secret", servertest.Fingerprint("another"), "sid", enable.Attr("sid"))
 	reg.Node, reg.Secret = "node2", ""
-	r.Check(phone.EnablePush(r.Ctx, reg))
-	r.Want(r.Event("enable", "user", "alice"), "secret", "", "node", "node2")
+	_, err := phone.IQ(r.Ctx, "", "set", "<enable xmlns='urn:xmpp:push:0' jid='"+reg.Service+"' node='node2'><x xmlns='jabber:x:data' type='submit'>"+
+		"<field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field><field var='pushModule'><value>monalProdiOS</value></field></x></enable>")
+	r.Check(err)
+	r.Want(r.Event("enable", "user", "alice"), "secret", "", "node", "node2", "module", "monalProdiOS")
 	r.Nothing("disable")
 
 	// Any client may disable any registration, and without a node all of a service.

@@ -18,6 +18,7 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream import ET, tostring
 
 UNIFIED = "http://gultsch.de/xmpp/drafts/unified-push"
+PATIENCE = 120  # seconds, with a server on a busy machine
 
 
 def out(**line):
@@ -88,7 +89,7 @@ class Client(slixmpp.ClientXMPP):
     async def ask(self, to, kind, payload):
         iq = self.make_iq(ito=to, itype=kind)
         iq.append(ET.fromstring(payload))
-        return await iq.send(timeout=30)
+        return await iq.send(timeout=PATIENCE)
 
     async def iq(self, r):
         try:
@@ -96,7 +97,7 @@ class Client(slixmpp.ClientXMPP):
         except IqError as e:
             return {"xml": tostring(e.iq.xml, top_level=True)}
         except IqTimeout:
-            raise RuntimeError("no answer in 30 s")
+            raise RuntimeError("no answer in %d s" % PATIENCE)
 
     async def send_xml(self, r):
         self.send_raw(r["xml"])
@@ -130,7 +131,8 @@ class Client(slixmpp.ClientXMPP):
         return {}
 
     async def bye(self, r):
-        await self.disconnect()
+        # slixmpp gives a slow server 2 s, and then it would not be gone when we say so.
+        await self.disconnect(wait=PATIENCE)
         self.event("session_end")
         return {}
 

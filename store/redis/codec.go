@@ -131,10 +131,10 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
-	l.value(len(a.Marks) == 0, func(b []byte) []byte {
+	l.value(len(a.Progress) == 0, func(b []byte) []byte {
 		b = append(b, '[')
-		for _, m := range a.Marks {
-			b = appendMark(separate(b, '['), m)
+		for _, p := range a.Progress {
+			b = appendProgress(separate(b, '['), p)
 		}
 		return append(b, ']')
 	})
@@ -155,8 +155,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	var endpoints map[session.Address]endpointRow
 	var ended []endingRow
 	var seen []sightingRow
-	var marks []markRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &marks); err != nil {
+	var progress []progressRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -171,8 +171,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	for _, s := range seen {
 		a.Seen = append(a.Seen, session.Sighting(s))
 	}
-	for _, m := range marks {
-		a.Marks = append(a.Marks, session.Mark(m))
+	for _, p := range progress {
+		a.Progress = append(a.Progress, session.Progress(p))
 	}
 	return a, nil
 }
@@ -182,30 +182,30 @@ type (
 	endpointRow session.Endpoint
 	endingRow   session.Ending
 	sightingRow session.Sighting
-	markRow     session.Mark
+	progressRow session.Progress
 )
 
-func appendMark(b []byte, m session.Mark) []byte {
+func appendProgress(b []byte, p session.Progress) []byte {
 	l := newList(b)
-	l.string(m.Node)
-	l.uint(m.Epoch)
-	l.uint(m.Counter)
+	l.string(p.Node)
+	l.uint(p.Epoch)
+	l.uint(p.Counter)
 	return l.close()
 }
 
-func (m *markRow) UnmarshalJSON(text []byte) error {
-	return fields(text, &m.Node, &m.Epoch, &m.Counter)
+func (p *progressRow) UnmarshalJSON(text []byte) error {
+	return fields(text, &p.Node, &p.Epoch, &p.Counter)
 }
 
-// appendSession writes the state as its place in letters, and of acknowledged
-// stanzas how many are missing.
+// appendSession writes the state as its place in letters, of acknowledged stanzas
+// how many are missing, and of the batch how much newer its epoch is.
 func appendSession(b []byte, s session.Session) []byte {
 	l := newList(b)
 	l.uint(uint64(s.State))
 	l.uint(s.Epoch)
 	l.uint(s.Counter)
 	l.string(s.Resource)
-	l.time(s.Touched)
+	l.mark(s.Told, s.Epoch)
 	l.uint(s.Out)
 	l.uint(s.Out - s.Acked)
 	l.value(s.Covered == [session.NumClasses]uint64{}, func(b []byte) []byte {
@@ -216,15 +216,14 @@ func appendSession(b []byte, s session.Session) []byte {
 		return c.close()
 	})
 	l.string(s.Client)
-	l.string(s.Node)
 	return l.close()
 }
 
 func (s *sessionRow) UnmarshalJSON(text []byte) error {
-	var touched int64
+	var told markRow
 	var unacked uint64
 	var covered []uint64
-	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &touched, &s.Out, &unacked, &covered, &s.Client, &s.Node); err != nil {
+	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &told, &s.Out, &unacked, &covered, &s.Client); err != nil {
 		return err
 	}
 	if s.State >= session.NumStates {
@@ -233,7 +232,7 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 	if len(covered) > len(s.Covered) {
 		return fmt.Errorf("%d classes are covered, there are %d", len(covered), len(s.Covered))
 	}
-	s.Acked, s.Touched = s.Out-unacked, moment(touched)
+	s.Acked, s.Told = s.Out-unacked, markOf(told, s.Epoch)
 	copy(s.Covered[:], covered)
 	return nil
 }
@@ -241,7 +240,7 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l := newList(b)
 	l.time(e.Enabled)
-	l.time(e.Touched)
+	l.mark(e.Told, 0)
 	l.string(e.Owner)
 	l.string(e.Resource)
 	l.string(e.Client)
@@ -255,13 +254,14 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 }
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
-	var enabled, touched, woken int64
+	var enabled, woken int64
+	var told markRow
 	var calls, silents []int64
-	if err := fields(text, &enabled, &touched, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)
-	e.Enabled, e.Touched, e.Woken = moment(enabled), moment(touched), moment(woken)
+	e.Enabled, e.Told, e.Woken = moment(enabled), markOf(told, 0), moment(woken)
 	return nil
 }
 

@@ -147,6 +147,29 @@ func TestFailoverByHand(t *testing.T) {
 	}
 }
 
+// Whoever has just begun did not see the replica that was here a moment ago, and is
+// being made master now. The master remembers that there was one.
+func TestReplicaWentBeforeWeCame(t *testing.T) {
+	w := startSentinels(t)
+	master, other := w.masters(t)
+	if err := other.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the master misses its replica", func() bool {
+		info, err := look(t.Context(), master.client)
+		return err == nil && info.replicas == 0
+	})
+	began := time.Now()
+	load := begin(w.open(t), users(1)...)
+	load.more(t, 1)
+	if took := time.Since(began); took < replicaGrace {
+		t.Errorf("answered after %v on the word of the master alone", took)
+	}
+	if lost := load.end(t); len(lost) > 0 {
+		t.Errorf("%d decisions lost", len(lost))
+	}
+}
+
 // A Redis that is killed and started again has all that it said it has: what comes
 // before an answer has been written to the file, and the machine goes on. Only a power
 // cut takes what was not flushed.

@@ -15,9 +15,9 @@ import (
 func someAccount() session.Account {
 	phone := session.Address{Service: "push.example.org", Node: "n 1"}
 	return session.Account{
-		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", Node: "n@a", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Touched: noon}},
-		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Client: "c", Secret: "x", Enabled: noon, Touched: noon, Woken: noon, WokenAs: session.Call, Dead: "gone"}},
-		Marks:     []session.Mark{{Node: "n@a", Epoch: 4, Counter: 12}},
+		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Told: session.Mark{Node: "n@a", Epoch: 3, Seq: 4}}},
+		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Client: "c", Secret: "x", Enabled: noon, Told: session.Mark{Node: "n@b", Epoch: 3, Seq: 5}, Woken: noon, WokenAs: session.Call, Dead: "gone"}},
+		Progress:  []session.Progress{{Node: "n@a", Epoch: 4, Counter: 12}},
 		Ended:     []session.Ending{{Session: "old", Epoch: 2, Counter: 8, At: noon}},
 		Seen:      []session.Sighting{{Key: "id", At: noon, Woken: []session.Address{phone}}},
 		Serial:    1<<64 - 1, Epoch: 3, Counter: 11,
@@ -109,7 +109,7 @@ func FuzzRegistration(f *testing.F) {
 }
 
 func FuzzReporter(f *testing.F) {
-	f.Add(reporterRow(store.Reporter{Host: "h", Epoch: 1<<64 - 1, Seq: 2, Wanted: true, Picture: noon}))
+	f.Add(reporterRow(store.Reporter{Host: "h", Epoch: 1<<64 - 1, Seq: 2, Wanted: true, Picture: 7}))
 	f.Add("[]")
 	f.Add("[0,0,false,-1]")
 	f.Fuzz(func(t *testing.T, text string) {

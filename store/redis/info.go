@@ -16,6 +16,7 @@ type info struct {
 	role     string // master or slave
 	replicas int    // that follow it: connected, and past their first copy
 	promoted bool   // it was a replica once, and became a master
+	backlog  bool   // it had replicas in the last hour, or was one
 }
 
 // look asks a Redis how it is. Redis 6 takes one section at a time.
@@ -35,6 +36,7 @@ func look(ctx context.Context, c *goredis.Client) (info, error) {
 	return info{
 		version: s["redis_version"], runID: s["run_id"], mode: s["redis_mode"], role: r["role"], replicas: replicas,
 		promoted: strings.Trim(r["master_replid2"], "0") != "", // the history it took over
+		backlog:  r["repl_backlog_active"] == "1",
 	}, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"rouse/session"
 )
 
 // list writes a JSON array that leaves out what is zero at its end.
@@ -39,6 +41,30 @@ func (l *list) uint(n uint64) {
 	l.next()
 	l.b = strconv.AppendUint(l.b, n, 10)
 	l.took(n == 0)
+}
+
+// mark writes the batch and its node, and its epoch as what is to be added to another one:
+// mostly nothing.
+func (l *list) mark(m session.Mark, epoch uint64) {
+	l.value(m == session.Mark{Epoch: epoch}, func(b []byte) []byte {
+		parts := newList(b)
+		parts.uint(m.Seq)
+		parts.uint(m.Epoch - epoch)
+		parts.string(m.Node)
+		return parts.close()
+	})
+}
+
+// markRow has as Epoch what is to be added to another one.
+type markRow session.Mark
+
+func (m *markRow) UnmarshalJSON(text []byte) error {
+	return fields(text, &m.Seq, &m.Epoch, &m.Node)
+}
+
+func markOf(told markRow, epoch uint64) session.Mark {
+	told.Epoch += epoch
+	return session.Mark(told)
 }
 
 func (l *list) time(t time.Time) {

@@ -42,7 +42,7 @@ func things() []stored {
 	return []stored{
 		{"session", 200, func(i int) store.Item {
 			return store.Item{Owner: store.Owner{Key: fmt.Sprintf("user%06d@example.org", i), Account: session.Account{Sessions: map[string]session.Session{
-				fmt.Sprintf("c2s%012x-19b3f8a%04x", i, i&0xffff): {Resource: "phone.a1b2", State: session.Hibernated, Epoch: 1772366400123, Counter: 27, Out: 350, Acked: 347, Touched: noon.Add(123456789)},
+				fmt.Sprintf("c2s%012x-19b3f8a%04x", i, i&0xffff): {Resource: "phone.a1b2", State: session.Hibernated, Epoch: 1772366400123, Counter: 27, Out: 350, Acked: 347, Told: session.Mark{Epoch: 1772366400123, Seq: 1234567}},
 			}}}}
 		}},
 		{"APNs-registration", 300, func(i int) store.Item { return registration(i, hexes) }},

@@ -175,6 +175,13 @@ func (n *node) exchange(batch []*operation) {
 	}
 }
 
+// met is for a master that had replicas before we came: one of them may have gone a
+// moment ago.
+func (n *node) met() {
+	n.followed = time.Now()
+	n.replicas.Store(1)
+}
+
 // saw takes note of how many replicas follow.
 func (n *node) saw(replicas int) {
 	if replicas > 0 {

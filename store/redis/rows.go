@@ -165,14 +165,12 @@ func reporterRow(r store.Reporter) string {
 	l.uint(r.Epoch)
 	l.uint(r.Seq)
 	l.value(!r.Wanted, func(b []byte) []byte { return strconv.AppendBool(b, r.Wanted) })
-	l.time(r.Picture)
+	l.uint(r.Picture)
 	return string(l.close())
 }
 
 func parseReporter(host, row string) (store.Reporter, error) {
 	r := store.Reporter{Host: host}
-	var picture int64
-	err := fields([]byte(row), &r.Epoch, &r.Seq, &r.Wanted, &picture)
-	r.Picture = moment(picture)
+	err := fields([]byte(row), &r.Epoch, &r.Seq, &r.Wanted, &r.Picture)
 	return r, err
 }

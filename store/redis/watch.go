@@ -87,18 +87,18 @@ func (w *watcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	first := w.known == nil
 	addrs := where.distinct()
 	seen := make([]info, len(addrs))
 	errs := make([]error, len(addrs))
 	var all sync.WaitGroup
 	for i, addr := range addrs {
-		all.Go(func() { seen[i], errs[i] = w.ask(ctx, addr) })
+		all.Go(func() { seen[i], errs[i] = w.ask(ctx, addr, first) })
 	}
 	all.Wait()
 	if err := w.publish(where); err != nil {
 		return err
 	}
-	first := w.known == nil
 	if first {
 		w.known = make(map[string]sight)
 	}
@@ -140,7 +140,7 @@ func (w *watcher) publish(where addresses) error {
 }
 
 // ask looks at one master.
-func (w *watcher) ask(ctx context.Context, addr string) (info, error) {
+func (w *watcher) ask(ctx context.Context, addr string, first bool) (info, error) {
 	n, err := w.s.nodes.get(addr)
 	if err != nil {
 		return info{}, err
@@ -148,6 +148,9 @@ func (w *watcher) ask(ctx context.Context, addr string) (info, error) {
 	i, err := look(ctx, n.client)
 	if err != nil {
 		return i, explain(addr, err)
+	}
+	if first && i.backlog && w.s.o.Mode != Standalone {
+		n.met()
 	}
 	n.saw(i.replicas)
 	if i.replicas == 0 && n.safe && w.s.o.Mode != Standalone {

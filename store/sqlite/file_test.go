@@ -45,7 +45,7 @@ func fill(t *testing.T, s *Store) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.SetReporter(ctx, store.Reporter{Host: "example.org"}, store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: noon}); err != nil {
+	if err := s.SetReporter(ctx, store.Reporter{Host: "example.org"}, store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: uint64(noon.UnixNano())}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Keep(ctx, "node key", "fingerprint"); err != nil {
@@ -58,8 +58,8 @@ func v1() (session.Account, session.WakeKey) {
 	return session.Account{
 		Epoch: 7, Counter: 1, Serial: 2,
 		Sessions: map[string]session.Session{"s1": {Resource: "phone", Client: "c", State: session.Hibernated, Epoch: 7, Counter: 3, Out: 4, Acked: 2,
-			Covered: [session.NumClasses]uint64{session.Message: 4}, Touched: noon}},
-		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s1", Resource: "phone", Client: "c", Secret: "f", Enabled: noon, Touched: noon, Woken: noon, WokenAs: session.Call}},
+			Covered: [session.NumClasses]uint64{session.Message: 4}}},
+		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s1", Resource: "phone", Client: "c", Secret: "f", Enabled: noon, Woken: noon, WokenAs: session.Call}},
 		Ended:     []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},
 		Seen:      []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone}}},
 	}, session.WakeKey{Address: phone, Class: session.Message}
@@ -125,7 +125,7 @@ func frozenFormat(t *testing.T, format int) {
 			t.Errorf("registration %+v, %v, want %+v", got, err, want)
 		}
 	}
-	if got, err := s.Reporter(ctx, "example.org"); err != nil || got != (store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: noon}) {
+	if got, err := s.Reporter(ctx, "example.org"); err != nil || got != (store.Reporter{Host: "example.org", Epoch: 7, Seq: 8, Wanted: true, Picture: uint64(noon.UnixNano())}) {
 		t.Errorf("reporter %+v, %v", got, err)
 	}
 	if got, err := s.Keep(ctx, "node key", "other"); err != nil || got != "fingerprint" {

@@ -32,8 +32,8 @@ func typical(key string, n uint64) store.Commit {
 	return store.Commit{
 		Key: key,
 		Account: session.Account{
-			Sessions:  map[string]session.Session{"s": {Resource: "phone", State: session.Hibernated, Epoch: 1, Counter: n, Out: n, Touched: noon}},
-			Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Enabled: noon, Touched: noon}},
+			Sessions:  map[string]session.Session{"s": {Resource: "phone", State: session.Hibernated, Epoch: 1, Counter: n, Out: n, Told: session.Mark{Epoch: 1, Seq: 2}}},
+			Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Enabled: noon, Told: session.Mark{Epoch: 1, Seq: 2}}},
 			Serial:    n,
 		},
 		Put: map[session.WakeKey]session.Wake{{Address: phone, Class: session.Message}: {Serial: n, Count: 1, Rule: "a3", Since: noon, Due: noon}},

@@ -63,7 +63,7 @@ func (s *Store) allReporters(ctx context.Context) iter.Seq2[store.Item, error] {
 		var epoch, seq, picture int64
 		r := &i.Reporter
 		err := rows.Scan(&r.Host, &epoch, &seq, &r.Wanted, &picture)
-		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), moment(picture)
+		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), uint64(picture)
 		return r.Host, err
 	})
 }

@@ -15,7 +15,7 @@ func (s *Store) Reporter(ctx context.Context, host string) (store.Reporter, erro
 	err := s.read(ctx, `SELECT epoch, seq, wanted, picture FROM reporter WHERE host=?`, []any{host}, func(rows *sql.Rows) error {
 		var epoch, seq, picture int64
 		err := rows.Scan(&epoch, &seq, &r.Wanted, &picture)
-		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), moment(picture)
+		r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), uint64(picture)
 		return err
 	})
 	return r, err
@@ -31,7 +31,7 @@ func (s *Store) SetReporter(ctx context.Context, before, after store.Reporter) e
 		if err != nil {
 			return err
 		}
-		if !stored.Same(before) {
+		if stored != before {
 			return store.ErrConflict
 		}
 		return t.setReporter(after)
@@ -45,15 +45,15 @@ func (t *tx) reporter(host string) (store.Reporter, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}
-	r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), moment(picture)
+	r.Epoch, r.Seq, r.Picture = uint64(epoch), uint64(seq), uint64(picture)
 	return r, err
 }
 
 func (t *tx) setReporter(r store.Reporter) error {
-	if r.Same(store.Reporter{Host: r.Host}) { // a node that is gone
+	if r == (store.Reporter{Host: r.Host}) { // a node that is gone
 		return t.exec(`DELETE FROM reporter WHERE host=?`, r.Host)
 	}
-	return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, wanted, picture) VALUES(?,?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), r.Wanted, nanos(r.Picture))
+	return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, wanted, picture) VALUES(?,?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), r.Wanted, int64(r.Picture))
 }
 
 // Keep keeps the first value given under a name.

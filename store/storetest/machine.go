@@ -94,7 +94,7 @@ func (m *model) someAccount(r *rapid.T) session.Account {
 	a := session.Account{Serial: rapid.Uint64().Draw(r, "serial")}
 	a = a.Clone()
 	for i := range rapid.IntRange(0, 3).Draw(r, "sessions") {
-		a.Sessions[fmt.Sprint(i)] = session.Session{State: session.State(rapid.IntRange(0, int(session.NumStates)-1).Draw(r, "state")), Out: rapid.Uint64().Draw(r, "out"), Touched: m.now}
+		a.Sessions[fmt.Sprint(i)] = session.Session{State: session.State(rapid.IntRange(0, int(session.NumStates)-1).Draw(r, "state")), Out: rapid.Uint64().Draw(r, "out"), Told: session.Mark{Epoch: rapid.Uint64().Draw(r, "epoch"), Seq: rapid.Uint64().Draw(r, "seq")}}
 	}
 	for range rapid.IntRange(0, 2).Draw(r, "endpoints") {
 		a.Endpoints[someAddress(r)] = session.Endpoint{Enabled: m.now, Resource: rapid.String().Draw(r, "resource")}
@@ -237,7 +237,7 @@ func (m *model) unregister(r *rapid.T, s store.Store) {
 }
 
 func (m *model) report(r *rapid.T, s store.Store) {
-	rep := store.Reporter{Host: rapid.SampledFrom([]string{"example.org", "h"}).Draw(r, "host"), Epoch: rapid.Uint64().Draw(r, "epoch"), Seq: rapid.Uint64().Draw(r, "seq"), Picture: m.now}
+	rep := store.Reporter{Host: rapid.SampledFrom([]string{"example.org", "h"}).Draw(r, "host"), Epoch: rapid.Uint64().Draw(r, "epoch"), Seq: rapid.Uint64().Draw(r, "seq"), Picture: rapid.Uint64().Draw(r, "picture")}
 	before := m.reporters[rep.Host]
 	before.Host = rep.Host
 	if err := s.SetReporter(r.Context(), before, rep); err != nil {

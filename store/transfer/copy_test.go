@@ -54,7 +54,7 @@ func full(t *testing.T) store.Store {
 	s := empty(t)
 	a := session.Account{Epoch: 1 << 60, Serial: 4}.Clone()
 	phone := session.Address{Service: "push.example.org", Node: "node0001"}
-	a.Sessions["s1"] = session.Session{State: session.Hibernated, Epoch: 1, Counter: 2, Touched: noon}
+	a.Sessions["s1"] = session.Session{State: session.Hibernated, Epoch: 1, Counter: 2, Told: session.Mark{Epoch: 1, Seq: 2}}
 	a.Endpoints[phone] = session.Endpoint{Owner: "s1", Enabled: noon}
 	a.Pending[session.WakeKey{Address: phone, Class: session.Call}] = session.Wake{Serial: 1, Count: 2, Rule: "a3", Since: noon, Due: noon.Add(time.Hour)}
 	a.Pending[session.WakeKey{Address: phone, Class: session.Group}] = session.Wake{Serial: 2, Count: 1, Rule: "b", Since: noon, Due: noon}
@@ -64,7 +64,7 @@ func full(t *testing.T) store.Store {
 		{Owner: store.Owner{Key: "nobody@example.org", Account: session.Account{}.Clone()}},
 		{Registration: session.Registration{Node: "node-dead", App: "a", Token: token, Domain: "d", Updated: noon, Dead: "Unregistered", Died: noon}},
 		{Registration: session.Registration{Node: "node-gone", App: "a", Domain: "d", Updated: noon, Dead: "asked", Died: noon.Add(-24 * time.Hour)}},
-		{Reporter: store.Reporter{Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: noon}},
+		{Reporter: store.Reporter{Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: 3}},
 		{Name: nodeKey, Value: "f"},
 	}
 	for n := range 140 {

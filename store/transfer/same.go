@@ -52,7 +52,7 @@ func here(i store.Item) bool {
 // away by now because of its age, or would answer the same without it.
 func void(i store.Item, now time.Time) bool {
 	if r := i.Reporter; r.Host != "" {
-		return r.Same(store.Reporter{Host: r.Host})
+		return r == store.Reporter{Host: r.Host}
 	}
 	r := i.Registration
 	return r.Node != "" && r.Token == "" && r.Dead != "" && r.Died.Before(now.Add(-store.TombstoneAge))
@@ -90,7 +90,7 @@ func same(a, b store.Item, now time.Time) (bool, error) {
 		return false, nil
 	}
 	o.Updated, o.Died = r.Updated, r.Died
-	if r != o || !a.Reporter.Same(b.Reporter) || a.Name != b.Name || a.Value != b.Value {
+	if r != o || a.Reporter != b.Reporter || a.Name != b.Name || a.Value != b.Value {
 		return false, nil
 	}
 	return sameText(state{a.Owner.Account, young(a.Reasons, now)}, state{b.Owner.Account, young(b.Reasons, now)})

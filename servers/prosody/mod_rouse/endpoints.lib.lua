@@ -44,15 +44,25 @@ return function (o)
 	local function identifier(service, node) return service.."<"..(node or ""); end
 	self.identifier = identifier;
 
-	local function fingerprint(info)
+	local function option(info, name)
 		local form = info.options and st.deserialize(info.options);
-		local field = form and form:get_child_with_attr("field", nil, "var", "secret");
-		local secret = field and field:get_child_text("value");
+		local field = form and form:get_child_with_attr("field", nil, "var", name);
+		return field and field:get_child_text("value");
+	end
+
+	local function fingerprint(info)
+		local secret = option(info, "secret");
 		return secret and sha256(secret, true):sub(1, 32);
 	end
 
+	-- Which app of a push service a device token is for, where nobody registers (fpush).
+	local function push_module(info)
+		local name = option(info, "pushModule");
+		return name and #name <= 64 and name or nil;
+	end
+
 	function self.attr(info)
-		return { service = info.jid, node = info.node, secret = fingerprint(info), resource = info.resource, client = info.client_id };
+		return { service = info.jid, node = info.node, secret = fingerprint(info), module = push_module(info), resource = info.resource, client = info.client_id };
 	end
 
 	-- Reports what was in the store before and is not there now.

@@ -188,8 +188,12 @@ around("delivery/failure", function (event)
 	end
 end, function (event, _, kept)
 	local given = giving_back;
-	-- Kept for the archive: nothing else reports it. What comes from the archive is there anyway.
-	if given and kept and not given.reported and not event.stanza:get_child("result", "urn:xmpp:mam:2") then report_given_back(); end
+	-- Kept for the archive: nothing else reports it. What comes from the archive is there anyway. For a client that has not
+	-- asked the archive mod_smacks bounces what it gives back, if the user has another client; in the archive it is all the same.
+	if given and not given.reported and not event.stanza:get_child("result", "urn:xmpp:mam:2") then
+		local _, key = class_and_key(given.stanza, given.session.username);
+		if kept or key and key:sub(1, 2) == "s:" then report_given_back(); end
+	end
 	giving_back = nil;
 end);
 

@@ -149,14 +149,28 @@ registrations(Host, User) ->
 registered(Host, User) -> [{ID, endpoint(R)} || {ID, _, _, _} = R <- registrations(Host, User)].
 
 endpoint({_, Service, Node, Options}) ->
-    [{<<"service">>, jid:encode(Service)}, {<<"node">>, Node}, {<<"secret">>, fingerprint(Options)}].
+    [{<<"service">>, jid:encode(Service)}, {<<"node">>, Node}, {<<"secret">>, fingerprint(Options)},
+     {<<"module">>, push_module(Options)}].
 
-fingerprint(#xdata{fields = Fields}) ->
-    case [V || #xdata_field{var = <<"secret">>, values = [V | _]} <- Fields] of
-	[Secret | _] -> hex(binary:part(crypto:hash(sha256, Secret), 0, 16));
+fingerprint(Options) ->
+    case option(<<"secret">>, Options) of
+	undefined -> undefined;
+	Secret -> hex(binary:part(crypto:hash(sha256, Secret), 0, 16))
+    end.
+
+%% Which app of a push service a device token is for, where nobody registers (fpush).
+push_module(Options) ->
+    case option(<<"pushModule">>, Options) of
+	Name when is_binary(Name), byte_size(Name) =< 64 -> Name;
+	_ -> undefined
+    end.
+
+option(Name, #xdata{fields = Fields}) ->
+    case [V || #xdata_field{var = Var, values = [V | _]} <- Fields, Var == Name] of
+	[Value | _] -> Value;
 	[] -> undefined
     end;
-fingerprint(_) -> undefined.
+option(_, _) -> undefined.
 
 %% Accounts that have registrations.
 users(Host) ->

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"testing"
+
+	"rouse/servers/lab"
+)
+
+// TestStoppedBeforeTheAckWasLate: a stanza went to a phone that is silent, and the
+// server ends before it notices. The desktop has seen it; the phone is woken.
+func TestStoppedBeforeTheAckWasLate(t *testing.T) {
+	p := begin(t, lab.Options{AckDelay: soakAckDelay})
+	phone := p.device("phone")
+	p.client("juliet", "desk", lab.ClientOptions{})
+	p.must(phone.Freeze(p.ctx))
+	p.chat("m1")
+	p.must(p.prosody.Stop(p.ctx))
+	p.must(p.prosody.Start(p.ctx))
+	_, err := p.romeo.Login(p.ctx)
+	p.must(err)
+	p.wants("phone")
+}
