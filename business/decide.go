@@ -41,10 +41,11 @@ func (d *decision) applied() bool {
 		return false
 	}
 	if e.Session == "" {
-		return before(e.Epoch, e.N, d.a.Epoch, d.a.Counter)
+		epoch, n := d.progress()
+		return before(e.Epoch, e.N, epoch, n)
 	}
 	if s, ok := d.a.Sessions[e.Session]; ok {
-		if !before(e.Epoch, e.N, s.Epoch, s.Counter) {
+		if !session.Comparable(s.Told.Node, e.Node) || !before(e.Epoch, e.N, s.Epoch, s.Counter) {
 			return false
 		}
 		if e.Kind == session.PictureRow {
@@ -64,13 +65,6 @@ func (d *decision) applied() bool {
 // before reports whether (epoch, n) is not after what was applied last.
 func before(epoch, n, lastEpoch, last uint64) bool {
 	return epoch < lastEpoch || epoch == lastEpoch && n <= last
-}
-
-// count notes how far the reporter has come.
-func (d *decision) count() {
-	if d.e.Session == "" && d.e.N != 0 {
-		d.a.Epoch, d.a.Counter = d.e.Epoch, d.e.N
-	}
 }
 
 // forget drops what is too old to matter.

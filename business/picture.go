@@ -12,7 +12,7 @@ import (
 func (d *decision) row() {
 	e := d.e
 	s, known := d.a.Sessions[e.Session]
-	if known && e.N != 0 && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
+	if known && e.N != 0 && session.Comparable(s.Told.Node, e.Node) && (e.Epoch < s.Epoch || e.Epoch == s.Epoch && e.N < s.Counter) {
 		return // we know better already
 	}
 	was := s.State
@@ -61,16 +61,12 @@ func (d *decision) stored() {
 }
 
 // Sweep ends, at the end of a picture, what it did not show: sessions and
-// endpoints that nothing told of since it began. No reasons: nothing changed.
+// endpoints that nothing told of since it began. A node of a cluster ends what it
+// told itself: its own sessions, and the endpoints of which no other node told
+// later. No reasons: nothing changed.
 func Sweep(a session.Account, began session.Mark, now time.Time) (session.Account, []session.Reason) {
 	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
-	for sid, s := range a.Sessions {
-		if s.Told.Before(began) {
-			d.e.Session, d.e.Epoch, d.e.N, d.e.Reason = sid, s.Epoch, s.Counter, "not there any more"
-			d.ended()
-		}
-	}
-	d.e.Session = ""
+	d.endAll(a, "not there any more", func(s session.Session) bool { return s.Told.Before(began) })
 	for _, addr := range d.addresses(all) {
 		ep := d.a.Endpoints[addr]
 		if ep.Told.Before(began) {

@@ -32,6 +32,9 @@ const (
 	// MaxEndpoints bounds what an account can have us remember; the oldest goes.
 	// Servers keep fewer (Prosody: push_max_devices, 5).
 	MaxEndpoints = 32
+
+	// MaxNodes bounds the nodes of a host's cluster.
+	MaxNodes = 64
 )
 
 func plural(n int, one, many string) string {

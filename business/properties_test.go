@@ -10,14 +10,15 @@ import (
 	"rouse/session"
 )
 
-// world is a server with two devices, a worker and a provider, all simulated. It
+// world is a server of two nodes with two devices, a worker and a provider, all simulated. It
 // keeps its own books on who had to be woken, and knows nothing of the rules.
 type world struct {
 	t       *rapid.T
 	a       session.Account
 	now     time.Time
 	step    int
-	n       uint64
+	n       map[string]uint64 // by node
+	node    map[string]string // by session: which node has it
 	sid     int
 	history []session.Event
 	stanzas int
@@ -25,6 +26,8 @@ type world struct {
 	flying  map[session.WakeKey]flight
 	crashed map[uint64]bool // wakes that were in flight as a worker died: the only ones that may double
 }
+
+var nodes = []string{"ejabberd@b", "ejabberd@a"}
 
 type device struct {
 	name       string
@@ -44,7 +47,8 @@ type flight struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, a: session.Account{}.Clone(), now: time.Unix(1_700_000_000, 0), flying: map[session.WakeKey]flight{}, crashed: map[uint64]bool{}}
+	w := &world{t: t, a: session.Account{}.Clone(), now: time.Unix(1_700_000_000, 0), n: map[string]uint64{}, node: map[string]string{},
+		flying: map[session.WakeKey]flight{}, crashed: map[uint64]bool{}}
 	for _, name := range []string{"phone", "tablet"} {
 		d := &device{name: name, sent: map[uint64]int{}, owed: map[int]int{}}
 		w.devices = append(w.devices, d)
@@ -56,8 +60,16 @@ func newWorld(t *rapid.T) *world {
 // report is an event on its way in; sometimes it, or an older one, arrives again.
 func (w *world) report(e session.Event) {
 	w.step++
-	w.n++
-	e.Epoch, e.N = 1, w.n
+	e.Node = w.node[e.Session]
+	if e.Session == "" {
+		e.Node = rapid.SampledFrom(nodes).Draw(w.t, "on node")
+	}
+	w.n[e.Node]++
+	e.N, e.Epoch = w.n[e.Node], 9
+	if e.Node == nodes[1] {
+		e.Epoch = 1 // it has started long before the other
+	}
+	e.Told = session.Mark{Node: e.Node, Epoch: e.Epoch, Seq: e.N}
 	w.history = append(w.history, e)
 	w.a, _ = Decide(w.a, e, DefaultPolicy(), w.now)
 	if rapid.IntRange(0, 3).Draw(w.t, "a worker is quick") == 0 {
@@ -81,6 +93,7 @@ func (w *world) report(e session.Event) {
 func (w *world) login(d *device) {
 	w.sid++
 	d.sid, d.state, d.out, d.acked = fmt.Sprintf("%s-%d", d.name, w.sid), session.Active, 0, 0
+	w.node[d.sid] = rapid.SampledFrom(nodes).Draw(w.t, "logs in on node")
 	w.report(session.Event{Kind: session.Bind, Session: d.sid, Resource: d.name})
 	w.report(session.Event{Kind: session.Enable, Session: d.sid, Resource: d.name, Address: addr(d.name)})
 	w.back(d)

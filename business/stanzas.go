@@ -36,11 +36,11 @@ func (d *decision) account() {
 }
 
 // archived: rule b, endpoints of nobody who is there or whose queue wakes them.
-// Of a session that was not heard of since the module started again nobody knows
+// Of a session that was not heard of since its module started again nobody knows
 // whether it is there, until the picture has come.
 func (d *decision) archived() {
 	d.eachFor("b", func(s session.Session) string {
-		if s.State == session.Delayed || s.Epoch < d.e.Epoch {
+		if s.State == session.Delayed || session.Comparable(s.Told.Node, d.e.Node) && s.Epoch < d.e.Epoch {
 			return ""
 		}
 		return "its session is " + s.State.String()

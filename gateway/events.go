@@ -14,16 +14,20 @@ import (
 // Take applies a batch of a server module and returns when it is durable. A nil
 // error means: never send it again.
 func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
-	turn := g.hosts[b.Host]
-	if turn == nil {
+	host := g.hosts[b.Host]
+	if host == nil {
 		return fmt.Errorf("gateway: %s is not a configured host", b.Host)
 	}
 	if !g.holds() {
 		return ErrStandby
 	}
+	turn, err := host.turn(b.Node)
+	if err != nil {
+		return err
+	}
 	turn.Lock()
 	defer turn.Unlock()
-	rep, err := g.cfg.Store.Reporter(ctx, b.Host)
+	rep, err := g.cfg.Store.Reporter(ctx, session.Reporter(b.Host, b.Node))
 	if err != nil {
 		return err
 	}
@@ -39,28 +43,29 @@ func (g *Gateway) Take(ctx context.Context, b session.Batch) error {
 		var part []session.Event
 		var mark *session.Event
 		part, mark, rest = upToMark(rest)
-		if err := g.apply(ctx, session.Mark{Epoch: b.Epoch, Seq: b.Seq}, part); err != nil {
+		if err := g.apply(ctx, session.Mark{Node: b.Node, Epoch: b.Epoch, Seq: b.Seq}, part); err != nil {
 			return err
 		}
 		if mark != nil {
-			if rep, err = g.mark(ctx, rep, mark.Kind); err != nil {
+			if rep, err = g.mark(ctx, b, rep, *mark); err != nil {
 				return err
 			}
 		}
 	}
 	if err := g.cfg.Store.SetReporter(ctx, before, rep); err != nil {
-		return err // another process took a batch of this host meanwhile, or the store failed: it is repeated
+		return err // another process took a batch of this module meanwhile, or the store failed: it is repeated
 	}
 	if rep.Wanted && rep.Picture == 0 {
-		g.want(wish{b.Host, rep.Epoch})
+		g.want(wish{b.Host, b.Node, rep.Epoch})
 	}
 	return nil
 }
 
-// upToMark cuts a batch at the beginning or end of a picture.
+// upToMark cuts a batch at what is of no account: the beginning or end of a
+// picture, the loss of a node.
 func upToMark(list []session.Event) (part []session.Event, mark *session.Event, rest []session.Event) {
 	for i, e := range list {
-		if e.Kind == session.PictureOn || e.Kind == session.PictureOff {
+		if e.Kind == session.PictureOn || e.Kind == session.PictureOff || e.Kind == session.Left {
 			return list[:i], &list[i], list[i+1:]
 		}
 	}

@@ -28,8 +28,9 @@ var (
 // Server is the other direction: what we ask of server modules. Calls return at
 // once or when ctx ends; what is lost is asked again.
 type Server interface {
-	// Picture asks a host for the full picture (docs/events.md).
-	Picture(ctx context.Context, host string) error
+	// Picture asks a host for the full picture (docs/events.md), or one node of its
+	// cluster; "": all that it has.
+	Picture(ctx context.Context, host, node string) error
 	// Woken tells a host that a hibernated session was woken.
 	Woken(ctx context.Context, host, user, sid string) error
 }
@@ -92,10 +93,10 @@ type Gateway struct {
 	closed bool
 	wg     sync.WaitGroup
 
-	hosts  map[string]*sync.Mutex // one batch of a host at a time
-	ask    chan wish              // pictures that are wanted
-	due    chan struct{}          // something may have become due
-	back   chan struct{}          // the store may have gone back in time
+	hosts  map[string]*reporters
+	ask    chan wish     // pictures that are wanted
+	due    chan struct{} // something may have become due
+	back   chan struct{} // the store may have gone back in time
 	linked atomic.Bool
 	losses losses
 }
@@ -106,11 +107,11 @@ func New(cfg Config) *Gateway {
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
 		contents: newCache[*session.Content](contents),
-		boxes:    make(map[string]*box), hosts: make(map[string]*sync.Mutex),
+		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {
-		g.hosts[h] = new(sync.Mutex)
+		g.hosts[h] = newReporters(h)
 	}
 	return g
 }

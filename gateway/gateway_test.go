@@ -52,9 +52,9 @@ type server struct {
 	woken    []string
 }
 
-func (s *server) Picture(ctx context.Context, host string) error {
+func (s *server) Picture(ctx context.Context, host, node string) error {
 	select {
-	case s.pictures <- host:
+	case s.pictures <- session.Reporter(host, node):
 	case <-ctx.Done():
 	}
 	return nil

@@ -11,26 +11,38 @@ import (
 	"rouse/store"
 )
 
-// mark notes where a picture begins, and sweeps at its end.
-func (g *Gateway) mark(ctx context.Context, rep store.Reporter, kind session.Kind) (store.Reporter, error) {
-	if kind == session.PictureOn {
+// mark notes where a picture begins, and sweeps at its end. Where a node of the
+// cluster is gone it sweeps too.
+func (g *Gateway) mark(ctx context.Context, b session.Batch, rep store.Reporter, e session.Event) (store.Reporter, error) {
+	switch e.Kind {
+	case session.PictureOn:
 		rep.Picture, rep.Wanted = rep.Seq, true
 		return rep, nil
+	case session.Left:
+		return rep, g.left(ctx, b, e.Node)
 	}
 	if rep.Picture == 0 || rep.Picture > rep.Seq {
 		return rep, nil // an end without a beginning proves nothing
 	}
-	n, err := g.sweep(ctx, rep.Host, session.Mark{Epoch: rep.Epoch, Seq: rep.Picture})
+	began := session.Mark{Node: b.Node, Epoch: rep.Epoch, Seq: rep.Picture}
+	n, err := g.sweep(ctx, b.Host, func(a session.Account) (session.Account, []session.Reason) {
+		return business.Sweep(a, began, g.cfg.Now())
+	})
 	if err != nil {
 		return rep, err
+	}
+	if b.Node != "" {
+		if err := g.answered(ctx, b.Host); err != nil {
+			return rep, err
+		}
 	}
 	rep.Picture, rep.Wanted = 0, false
 	g.log.Info("the picture is complete", "host", rep.Host, "accounts", n)
 	return rep, nil
 }
 
-// sweep ends what a picture did not show, many accounts side by side.
-func (g *Gateway) sweep(ctx context.Context, host string, began session.Mark) (accounts int, err error) {
+// sweep ends in all accounts of a host what is not there, many side by side.
+func (g *Gateway) sweep(ctx context.Context, host string, end func(session.Account) (session.Account, []session.Reason)) (accounts int, err error) {
 	var (
 		wg    sync.WaitGroup
 		slots = make(chan struct{}, sweepers)
@@ -46,7 +58,7 @@ func (g *Gateway) sweep(ctx context.Context, host string, began session.Mark) (a
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := g.sweepOne(ctx, account, began); err != nil {
+			if err := g.sweepOne(ctx, account, end); err != nil {
 				mu.Lock()
 				errs = append(errs, err)
 				mu.Unlock()
@@ -57,24 +69,22 @@ func (g *Gateway) sweep(ctx context.Context, host string, began session.Mark) (a
 	return accounts, errors.Join(errs...)
 }
 
-func (g *Gateway) sweepOne(ctx context.Context, account string, began session.Mark) error {
+func (g *Gateway) sweepOne(ctx context.Context, account string, end func(session.Account) (session.Account, []session.Reason)) error {
 	o, err := g.load(ctx, account)
 	if err != nil {
 		return err
 	}
-	if _, reasons := business.Sweep(o.Account, began, g.cfg.Now()); len(reasons) == 0 {
+	if _, reasons := end(o.Account); len(reasons) == 0 {
 		return nil // nearly all of them
 	}
-	return g.do(ctx, account, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Sweep(a, began, g.cfg.Now())
-	})
+	return g.do(ctx, account, end)
 }
 
 // wish is a picture that is wanted of a module that started at epoch; 0: of
-// whichever is there.
+// whichever is there. Without a node it is of all that a host has.
 type wish struct {
-	host  string
-	epoch uint64
+	host, node string
+	epoch      uint64
 }
 
 // want has Run ask a host for its picture.
@@ -93,9 +103,11 @@ func (g *Gateway) LinkUp(ctx context.Context) {
 		g.regs.clear()
 	}
 	g.linked.Store(true)
-	for host := range g.hosts {
-		if rep := g.reporter(ctx, host); rep.Wanted || rep.Epoch == 0 {
-			g.want(wish{host: host})
+	for host, rs := range g.hosts {
+		for node := range rs.known() {
+			if rep := g.reporter(ctx, host, node); rep.Wanted || node == "" && rep.Epoch == 0 {
+				g.want(wish{host: host, node: node})
+			}
 		}
 	}
 }
@@ -120,14 +132,15 @@ func (g *Gateway) Setback(cause string) {
 // the store: whoever gets the link next asks too.
 func (g *Gateway) askAll(ctx context.Context) bool {
 	noted := true
-	for host, turn := range g.hosts {
-		turn.Lock()
-		err := g.wanted(ctx, host)
-		turn.Unlock()
-		if err != nil {
-			g.log.Warn("cannot note that a picture is wanted, trying again", "host", host, "err", err)
-			noted = false
-			continue
+	for host, rs := range g.hosts {
+		for node, turn := range rs.known() {
+			turn.Lock()
+			err := g.wanted(ctx, session.Reporter(host, node))
+			turn.Unlock()
+			if err != nil {
+				g.log.Warn("cannot note that a picture is wanted, trying again", "host", host, "node", node, "err", err)
+				noted = false
+			}
 		}
 		if !g.cfg.Shared || g.linked.Load() {
 			g.want(wish{host: host})
@@ -137,8 +150,8 @@ func (g *Gateway) askAll(ctx context.Context) bool {
 }
 
 // wanted notes that a picture is wanted. One that is under way may be lost in part.
-func (g *Gateway) wanted(ctx context.Context, host string) error {
-	before, err := g.cfg.Store.Reporter(ctx, host)
+func (g *Gateway) wanted(ctx context.Context, name string) error {
+	before, err := g.cfg.Store.Reporter(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -166,23 +179,25 @@ func (g *Gateway) lookAgain(ctx context.Context, seen map[string]look) {
 	if g.cfg.Shared && !g.linked.Load() {
 		return // whoever has the link does
 	}
-	for host := range g.hosts {
-		rep := g.reporter(ctx, host)
-		l := look{picture: session.Mark{Epoch: rep.Epoch, Seq: rep.Picture}, times: 1}
-		if before := seen[host]; before.picture == l.picture {
-			l.times += before.times
-		}
-		seen[host] = l
-		if rep.Wanted && (rep.Picture == 0 || l.times > looks) {
-			g.want(wish{host, rep.Epoch})
+	for host, rs := range g.hosts {
+		for node := range rs.known() {
+			rep, name := g.reporter(ctx, host, node), session.Reporter(host, node)
+			l := look{picture: session.Mark{Node: node, Epoch: rep.Epoch, Seq: rep.Picture}, times: 1}
+			if before := seen[name]; before.picture == l.picture {
+				l.times += before.times
+			}
+			seen[name] = l
+			if rep.Wanted && (rep.Picture == 0 || l.times > looks) {
+				g.want(wish{host, node, rep.Epoch})
+			}
 		}
 	}
 }
 
-func (g *Gateway) reporter(ctx context.Context, host string) store.Reporter {
-	rep, err := g.cfg.Store.Reporter(ctx, host)
+func (g *Gateway) reporter(ctx context.Context, host, node string) store.Reporter {
+	rep, err := g.cfg.Store.Reporter(ctx, session.Reporter(host, node))
 	if err != nil {
-		g.log.Warn("cannot read how far a host has come", "host", host, "err", err)
+		g.log.Warn("cannot read how far a host has come", "host", host, "node", node, "err", err)
 		return store.Reporter{Epoch: 1} // wants nothing
 	}
 	return rep
@@ -213,17 +228,18 @@ func (g *Gateway) Run(ctx context.Context) error {
 			back = !g.askAll(ctx)
 		case w := <-g.ask:
 			now := g.cfg.Now()
-			l, ok := last[w.host]
+			name := session.Reporter(w.host, w.node)
+			l, ok := last[name]
 			if ok && w.epoch != 0 && (l.epoch == w.epoch || l.epoch == 0) && now.Sub(l.at).Abs() < askFor { // a clock that was set back does not keep it waiting
-				last[w.host] = asked{w.epoch, l.at}
+				last[name] = asked{w.epoch, l.at}
 				continue // lookAgain finds it, if it is still wanted then
 			}
-			last[w.host] = asked{w.epoch, now}
-			if err := g.cfg.Server.Picture(ctx, w.host); err != nil {
+			last[name] = asked{w.epoch, now}
+			if err := g.cfg.Server.Picture(ctx, w.host, w.node); err != nil {
 				if w.epoch == 0 {
-					delete(last, w.host)
+					delete(last, name)
 				}
-				g.log.Warn("the server module did not take our request for the picture", "host", w.host, "err", err,
+				g.log.Warn("the server module did not take our request for the picture", "host", w.host, "node", w.node, "err", err,
 					"hint", "is mod_rouse loaded on this host, and does rouse_component name this component?")
 			}
 		}

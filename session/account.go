@@ -12,14 +12,23 @@ import (
 // A registration that servers publish to, and whose account is not one of ours,
 // is an Account too: without sessions, with the one endpoint.
 type Account struct {
-	Epoch     uint64               `json:"epoch,omitempty"` // reporter's epoch of the last event without a session
-	Counter   uint64               `json:"n,omitempty"`     // and its counter
+	Epoch     uint64               `json:"epoch,omitempty"`    // reporter's epoch of the last event without a session
+	Counter   uint64               `json:"n,omitempty"`        // and its counter
+	Progress  []Progress           `json:"progress,omitempty"` // the same of each node of a cluster, the one that reported last at the end
 	Sessions  map[string]Session   `json:"sessions,omitempty"`
 	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
 	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
 	Ended     []Ending             `json:"ended,omitempty"`  // sessions that are gone, oldest first: repeats of their events are known
 	Serial    uint64               `json:"serial,omitempty"` // of the newest wake
 	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
+}
+
+// Progress is how far a node of a cluster has come with the events of an account
+// that are no session's. A server without nodes has Epoch and Counter.
+type Progress struct {
+	Node    string `json:"node"`
+	Epoch   uint64 `json:"epoch"`
+	Counter uint64 `json:"n"`
 }
 
 // Session is one bound resource.
@@ -32,7 +41,7 @@ type Session struct {
 	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
 	Acked    uint64             `json:"acked,omitempty"`  // of which the client has acknowledged
 	Covered  [NumClasses]uint64 `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
-	Told     Mark               `json:"told,omitzero"`    // what told of it last
+	Told     Mark               `json:"told,omitzero"`    // what told of it last; its node has the session
 }
 
 // Address names an endpoint as XEP-0357 §5 does.
@@ -112,6 +121,7 @@ func (a Account) Clone() Account {
 	a.Sessions = cloneMap(a.Sessions)
 	a.Endpoints = cloneMap(a.Endpoints)
 	a.Pending = cloneMap(a.Pending)
+	a.Progress = slices.Clone(a.Progress)
 	a.Ended = slices.Clone(a.Ended)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {

@@ -30,6 +30,7 @@ const (
 	StoredRow  Kind = "endpoint"   // a row of the picture: an endpoint as it is stored
 	PictureOn  Kind = "begin"      // the picture begins
 	PictureOff Kind = "end"        // the picture is complete
+	Left       Kind = "left"       // a node of the server's cluster is gone, and its sessions with it
 
 	// What follows does not come from a server.
 
@@ -41,14 +42,15 @@ const (
 // Kinds lists every kind that a server module may report, in the order of docs/events.md.
 func Kinds() []Kind {
 	return []Kind{Bind, CSI, Enable, Disable, Delay, Late, Heard, Hibernate, Queue, Resume, End, Archive,
-		Offline, Room, Subscribe, Propose, Published, Answered, Delete, PictureRow, StoredRow, PictureOn, PictureOff}
+		Offline, Room, Subscribe, Propose, Published, Answered, Delete, PictureRow, StoredRow, PictureOn, PictureOff, Left}
 }
 
 // Event is one thing that happened to an account. Which fields carry something
 // depends on the kind and is written down in docs/events.md.
 type Event struct {
 	Kind    Kind
-	Account string    // bare JID; empty for begin and end of the picture
+	Node    string    // of the cluster, that reports it; empty: the server has no nodes. Left: that is gone
+	Account string    // bare JID; empty for begin and end of the picture, and for left
 	Session string    // the server's stable id of the session; empty: the event is the account's
 	Epoch   uint64    // reporter's epoch; grows with every start of the reporter
 	N       uint64    // counter within session (or account) and epoch; 0: not counted, never dropped
@@ -89,21 +91,36 @@ type Unread struct {
 }
 
 // Mark is a place in what a reporter tells: its batches are in order, whatever is
-// done to clocks meanwhile.
+// done to clocks meanwhile. Those of two nodes of a cluster have no order.
 type Mark struct {
+	Node  string `json:"node,omitempty"`
 	Epoch uint64 `json:"epoch"`
 	Seq   uint64 `json:"seq"`
 }
 
-// Before reports whether another mark was told later.
+// Before reports whether another mark is known to be told later.
 func (m Mark) Before(o Mark) bool {
-	return m.Epoch < o.Epoch || m.Epoch == o.Epoch && m.Seq < o.Seq
+	return Comparable(m.Node, o.Node) && (m.Epoch < o.Epoch || m.Epoch == o.Epoch && m.Seq < o.Seq)
 }
+
+// Comparable reports whether epochs and counters that two nodes gave have an order.
+// What was reported without a node comes from before the server told its nodes.
+func Comparable(a, b string) bool { return a == b || a == "" || b == "" }
 
 // Batch is what a server module sends at once (docs/events.md).
 type Batch struct {
 	Host   string
+	Node   string // of the host's cluster; each has epoch and sequence of its own. Empty: the server has no nodes
 	Epoch  uint64
 	Seq    uint64
 	Events []Event
+}
+
+// Reporter names who counts epochs and batches: a host, or a node of its cluster.
+// No domain and no node has a space.
+func Reporter(host, node string) string {
+	if node == "" {
+		return host
+	}
+	return host + " " + node
 }

@@ -79,7 +79,7 @@ type Claimed struct {
 
 // Reporter is how far a server module has come.
 type Reporter struct {
-	Host    string `json:"-"`
+	Host    string `json:"-"` // or a host and a node of its cluster (session.Reporter)
 	Epoch   uint64 `json:"epoch"`
 	Seq     uint64 `json:"seq"`
 	Wanted  bool   `json:"wanted,omitempty"`  // a picture is needed, or under way
@@ -173,7 +173,7 @@ type Reporters interface {
 	Reporter(ctx context.Context, host string) (Reporter, error)
 
 	// SetReporter moves on from before to after, which are of one host; ErrConflict
-	// if before is not what is stored.
+	// if before is not what is stored. A zero one is not kept.
 	SetReporter(ctx context.Context, before, after Reporter) error
 }
 

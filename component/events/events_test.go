@@ -71,6 +71,20 @@ func TestParsePassesOverWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestEventsAreOfTheNodeThatSends: whoever sends speaks for its node; of another it
+// can say only that it is gone.
+func TestEventsAreOfTheNodeThatSends(t *testing.T) {
+	b, err := Parse("example.org", element(t, `<events xmlns='rouse:events:0' epoch='7' seq='1' node='ejabberd@a'><bind user='j' sid='s' node='ejabberd@c'/><begin/><left node='ejabberd@b'/></events>`))
+	if err != nil || b.Node != "ejabberd@a" || len(b.Events) != 3 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	for i, want := range []string{"ejabberd@a", "ejabberd@a", "ejabberd@b"} {
+		if b.Events[i].Node != want {
+			t.Errorf("%s is of %s, want %s", b.Events[i].Kind, b.Events[i].Node, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for xml, place := range map[string]string{
 		`<events xmlns='rouse:events:0' seq='1'/>`:                                                      "epoch",
@@ -85,7 +99,10 @@ func TestParseRefuses(t *testing.T) {
 		batch(`<queued user='j' sid='s' class='urgent'/>`):                                              "urgent",
 		batch(`<hibernated user='j' sid='s'><unread class='message'/></hibernated>`):                    "last",
 		batch(`<hibernated user='j' sid='s'><unread class='message' last='1' count='x'/></hibernated>`): "count",
-		batch(strings.Repeat(`<begin/>`, MaxEvents+1)):                                                  "at most",
+		`<events xmlns='rouse:events:0' epoch='7' seq='1' node='a b'/>`:                                 "node",
+		batch(`<left/>`): "node is missing",
+		batch(`<left node='` + strings.Repeat("x", maxNode+1) + `'/>`): "node is missing, or is not",
+		batch(strings.Repeat(`<begin/>`, MaxEvents+1)):                 "at most",
 	} {
 		_, err := Parse("example.org", element(t, xml))
 		if err == nil || !strings.Contains(err.Error(), place) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mellium.im/xmpp/jid"
@@ -26,7 +27,10 @@ var kinds = session.Kinds()
 // know are passed over; what it knows must be well-formed. The errors are for
 // the operator of the module: they name the place.
 func Parse(host string, payload *stanza.Element) (session.Batch, error) {
-	b := session.Batch{Host: host}
+	b := session.Batch{Host: host, Node: payload.Get("node")}
+	if !isNode(b.Node) {
+		return b, fmt.Errorf("node=%.40q is not the name of a node", b.Node)
+	}
 	var err error
 	if b.Epoch, err = number(payload, "epoch", true); err != nil {
 		return b, err
@@ -47,9 +51,19 @@ func Parse(host string, payload *stanza.Element) (session.Batch, error) {
 		if err != nil {
 			return b, fmt.Errorf("event %d, <%s/>: %w", i+1, c.Name, err)
 		}
+		if e.Kind != session.Left {
+			e.Node = b.Node
+		}
 		b.Events = append(b.Events, e)
 	}
 	return b, nil
+}
+
+// maxNode bounds the name of a node of a cluster; stores file under it.
+const maxNode = 255
+
+func isNode(s string) bool {
+	return len(s) <= maxNode && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func tooLong(c *stanza.Element) bool {
@@ -85,6 +99,12 @@ func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) 
 	}
 	if e.Session == "" && needsSession(e.Kind) {
 		return e, errors.New("sid is missing")
+	}
+	if e.Kind == session.Left {
+		e.Node, e.Address = e.Address.Node, session.Address{}
+		if e.Node == "" || !isNode(e.Node) {
+			return e, errors.New("node is missing, or is not the name of a node")
+		}
 	}
 	if e.Address.Service == "" && needsAddress(e.Kind) {
 		return e, errors.New("service is missing")
@@ -152,7 +172,7 @@ func children(e *session.Event, c *stanza.Element) error {
 }
 
 func needsUser(k session.Kind) bool {
-	return k != session.PictureOn && k != session.PictureOff && k != session.Answered
+	return k != session.PictureOn && k != session.PictureOff && k != session.Left && k != session.Answered
 }
 
 func needsSession(k session.Kind) bool {

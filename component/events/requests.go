@@ -24,9 +24,13 @@ type Requests struct {
 // answerIn is how long a module may take: it only takes the request, and works later.
 const answerIn = 15 * time.Second
 
-// Picture asks a host for the full picture.
-func (r *Requests) Picture(ctx context.Context, host string) error {
-	return r.set(ctx, host, stanza.Element{Space: NS, Name: "picture"})
+// Picture asks a host for the full picture, or one node of its cluster.
+func (r *Requests) Picture(ctx context.Context, host, node string) error {
+	ask := stanza.Element{Space: NS, Name: "picture"}
+	if node != "" {
+		ask.Attr = []stanza.Attr{{Name: "node", Value: node}}
+	}
+	return r.set(ctx, host, ask)
 }
 
 // Woken tells a host that a hibernated session was woken.

@@ -155,6 +155,7 @@ func TestPublish(t *testing.T) {
 	r.Want(r.Event("answered", "wake", "w2"), "error", "item-not-found", "error-type", "cancel")
 
 	service.Disconnect()
+	r.WaitFor("ejabberd sees that the service is gone", func() bool { return r.eval(`ejabberd_router:is_my_route(<<"`+servertest.Others.JID+`">>).`) == "false" })
 	publish("w3", "n1", "message")
 	r.Want(r.Event("answered", "wake", "w3"), "error-type", "auth", "error", "forbidden") // s2s_access: none
 

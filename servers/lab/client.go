@@ -66,11 +66,7 @@ func (s Stanza) Has(space, local string) bool {
 
 // Open makes a client that is not yet connected.
 func (c *Clients) Open(ctx context.Context, opt ClientOptions) (*Client, error) {
-	host, port, err := net.SplitHostPort(opt.Addr)
-	if err != nil {
-		return nil, err
-	}
-	number, err := strconv.Atoi(port)
+	host, port, err := address(opt.Addr)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +75,19 @@ func (c *Clients) Open(ctx context.Context, opt ClientOptions) (*Client, error) 
 	c.clients[client.name] = client
 	c.mu.Unlock()
 	_, err = c.call(ctx, client.name, "open", request{
-		"jid": opt.JID, "password": opt.Password, "host": host, "port": number,
+		"jid": opt.JID, "password": opt.Password, "host": host, "port": port,
 		"sm": !opt.NoSM, "resume": !opt.NoResume, "mam": opt.Archive, "carbons": opt.Carbons, "presence": !opt.NoPresence,
 	})
 	return client, err
+}
+
+func address(addr string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(text)
+	return host, port, err
 }
 
 // Login is Open, then Login on the client.
@@ -110,6 +115,16 @@ func (c *Client) do(ctx context.Context, what string, args request) error {
 // resume: resumed tells.
 func (c *Client) Login(ctx context.Context) (resumed bool, err error) {
 	a, err := c.all.call(ctx, c.name, "login", nil)
+	return a.Resumed, err
+}
+
+// LoginAt is Login at another address, another node of the server say.
+func (c *Client) LoginAt(ctx context.Context, addr string) (resumed bool, err error) {
+	host, port, err := address(addr)
+	if err != nil {
+		return false, err
+	}
+	a, err := c.all.call(ctx, c.name, "login", request{"host": host, "port": port})
 	return a.Resumed, err
 }
 

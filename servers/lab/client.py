@@ -69,6 +69,7 @@ class Client(slixmpp.ClientXMPP):
         while not self.session.empty():
             self.session.get_nowait()
         self.closed.clear()
+        self.o.update({k: r[k] for k in ("host", "port") if k in r})
         self.connect((self.o["host"], self.o["port"]), disable_starttls=True, force_starttls=False, use_ssl=False)
         how = await self.session.get()
         if how not in ("bound", "resumed"):

@@ -164,19 +164,20 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 	return nil
 }
 
-// start runs the emulator as it is: without distribution it needs no epmd, and
-// without ejabberdctl no user of its own.
+// start runs the emulator as it is: without distribution, which only a cluster
+// has, it needs no epmd, and without ejabberdctl no user of its own.
 func (e *Ejabberd) start(ctx context.Context) error {
 	libs, err := ejabberdLibraries()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("erl", "+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"`+e.Spool()+`"`,
-		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd")
+	cmd := exec.Command("erl", append([]string{"+K", "true", "+S", "1:1", "-noinput", "-mnesia", "dir", `"` + e.Spool() + `"`,
+		"-pa", e.opt.Ebin, "-ejabberd", "quiet", "true", "-s", "ejabberd"}, e.opt.Node.flags()...)...)
 	cmd.Dir = e.opt.Dir
 	cmd.Env = append(os.Environ(), "EJABBERD_CONFIG_PATH="+e.path("ejabberd.yml"), "EJABBERD_LOG_PATH="+e.LogFile(),
 		"ERL_LIBS="+libs, "CONTRIB_MODULES_PATH="+e.ModulesDir(),
 		"ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
+	cmd.Env = append(cmd.Env, e.opt.Node.env()...)
 	dieWithParent(cmd)
 	proc, err := begin(cmd, e.path("ejabberd.out"))
 	if err != nil {

@@ -16,6 +16,8 @@ type EjabberdOptions struct {
 	Host  string            // the virtual host; "example.test"
 	Users map[string]string // local part and password of the accounts that there are at the first start
 
+	Node NodeOptions // how it takes part in a cluster; StartCluster sets it
+
 	Rouse      Component   // the component that mod_rouse reports to; {"push." + Host, "secret"}
 	NoModule   bool        // do not load mod_rouse
 	Components []Component // further components, such as push services of others

@@ -97,7 +97,7 @@ func parseOwner(text string) (owner, error) {
 }
 
 // appendAccount writes sessions by id, serial, epoch and counter, endpoints by
-// address, sessions that ended, and keys of stanzas.
+// address, sessions that ended, keys of stanzas, and how far nodes have come.
 func appendAccount(b []byte, a session.Account) []byte {
 	l := newList(b)
 	l.value(len(a.Sessions) == 0, func(b []byte) []byte {
@@ -131,6 +131,13 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
+	l.value(len(a.Progress) == 0, func(b []byte) []byte {
+		b = append(b, '[')
+		for _, p := range a.Progress {
+			b = appendProgress(separate(b, '['), p)
+		}
+		return append(b, ']')
+	})
 	return l.close()
 }
 
@@ -148,7 +155,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	var endpoints map[session.Address]endpointRow
 	var ended []endingRow
 	var seen []sightingRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen); err != nil {
+	var progress []progressRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -163,6 +171,9 @@ func parseAccount(text []byte) (session.Account, error) {
 	for _, s := range seen {
 		a.Seen = append(a.Seen, session.Sighting(s))
 	}
+	for _, p := range progress {
+		a.Progress = append(a.Progress, session.Progress(p))
+	}
 	return a, nil
 }
 
@@ -171,7 +182,20 @@ type (
 	endpointRow session.Endpoint
 	endingRow   session.Ending
 	sightingRow session.Sighting
+	progressRow session.Progress
 )
+
+func appendProgress(b []byte, p session.Progress) []byte {
+	l := newList(b)
+	l.string(p.Node)
+	l.uint(p.Epoch)
+	l.uint(p.Counter)
+	return l.close()
+}
+
+func (p *progressRow) UnmarshalJSON(text []byte) error {
+	return fields(text, &p.Node, &p.Epoch, &p.Counter)
+}
 
 // appendSession writes the state as its place in letters, of acknowledged stanzas
 // how many are missing, and of the batch how much newer its epoch is.
@@ -196,7 +220,7 @@ func appendSession(b []byte, s session.Session) []byte {
 }
 
 func (s *sessionRow) UnmarshalJSON(text []byte) error {
-	var told [2]uint64
+	var told markRow
 	var unacked uint64
 	var covered []uint64
 	if err := fields(text, (*uint8)(&s.State), &s.Epoch, &s.Counter, &s.Resource, &told, &s.Out, &unacked, &covered, &s.Client); err != nil {
@@ -231,7 +255,7 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, woken int64
-	var told [2]uint64
+	var told markRow
 	var calls, silents []int64
 	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
 		return err

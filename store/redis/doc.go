@@ -43,7 +43,7 @@
 //	{N}due        sorted set: the pending wakes of the shard by class and due time
 //	{N}c          hash: how many sessions, endpoints and registrations the shard has
 //	{N}g:NODE     registration; a tombstone expires
-//	{N}h:HOST     reporter
+//	{N}h:HOST     reporter; of a cluster one for each node, h:HOST NODE
 //	{N}m:NAME     what Keep holds
 //	{0}processes  hash: store.Process as JSON by id
 //	{0}alive      sorted set: ids, and when they were last heard of

@@ -15,8 +15,9 @@ import (
 func someAccount() session.Account {
 	phone := session.Address{Service: "push.example.org", Node: "n 1"}
 	return session.Account{
-		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Told: session.Mark{Epoch: 3, Seq: 4}}},
-		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Client: "c", Secret: "x", Enabled: noon, Told: session.Mark{Epoch: 3, Seq: 5}, Woken: noon, WokenAs: session.Call, Dead: "gone"}},
+		Sessions:  map[string]session.Session{"s": {Resource: "phone", Client: "c", State: session.Delayed, Epoch: 3, Counter: 9, Out: 12, Acked: 10, Covered: [session.NumClasses]uint64{0, 0, 0, 0, 0, 7}, Told: session.Mark{Node: "n@a", Epoch: 3, Seq: 4}}},
+		Endpoints: map[session.Address]session.Endpoint{phone: {Owner: "s", Resource: "phone", Client: "c", Secret: "x", Enabled: noon, Told: session.Mark{Node: "n@b", Epoch: 3, Seq: 5}, Woken: noon, WokenAs: session.Call, Dead: "gone"}},
+		Progress:  []session.Progress{{Node: "n@a", Epoch: 4, Counter: 12}},
 		Ended:     []session.Ending{{Session: "old", Epoch: 2, Counter: 8, At: noon}},
 		Seen:      []session.Sighting{{Key: "id", At: noon, Woken: []session.Address{phone}}},
 		Serial:    1<<64 - 1, Epoch: 3, Counter: 11,

@@ -43,19 +43,28 @@ func (l *list) uint(n uint64) {
 	l.took(n == 0)
 }
 
-// mark writes the batch, and its epoch as what is to be added to another one:
+// mark writes the batch and its node, and its epoch as what is to be added to another one:
 // mostly nothing.
 func (l *list) mark(m session.Mark, epoch uint64) {
 	l.value(m == session.Mark{Epoch: epoch}, func(b []byte) []byte {
-		both := newList(b)
-		both.uint(m.Seq)
-		both.uint(m.Epoch - epoch)
-		return both.close()
+		parts := newList(b)
+		parts.uint(m.Seq)
+		parts.uint(m.Epoch - epoch)
+		parts.string(m.Node)
+		return parts.close()
 	})
 }
 
-func markOf(told [2]uint64, epoch uint64) session.Mark {
-	return session.Mark{Epoch: told[1] + epoch, Seq: told[0]}
+// markRow has as Epoch what is to be added to another one.
+type markRow session.Mark
+
+func (m *markRow) UnmarshalJSON(text []byte) error {
+	return fields(text, &m.Seq, &m.Epoch, &m.Node)
+}
+
+func markOf(told markRow, epoch uint64) session.Mark {
+	told.Epoch += epoch
+	return session.Mark(told)
 }
 
 func (l *list) time(t time.Time) {

@@ -44,8 +44,12 @@ func (s *Store) SetReporter(ctx context.Context, before, after store.Reporter) e
 
 func (s *Store) setReporter(ctx context.Context, r store.Reporter, from string) error {
 	shard := store.Shard(r.Host)
+	to, none := reporterRow(r), reporterRow(store.Reporter{})
+	if to == none {
+		to = "" // a node that is gone
+	}
 	got, err := s.run(ctx, call{shard: shard, script: "replace", write: true, keys: []string{key(shard, reporterKind, r.Host)},
-		args:  []any{from, reporterRow(r), reporterRow(store.Reporter{}), "0"},
+		args:  []any{from, to, none, "0"},
 		again: func(args []any) { args[3] = "1" }})
 	if err != nil {
 		return err

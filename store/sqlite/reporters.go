@@ -50,6 +50,9 @@ func (t *tx) reporter(host string) (store.Reporter, error) {
 }
 
 func (t *tx) setReporter(r store.Reporter) error {
+	if r == (store.Reporter{Host: r.Host}) { // a node that is gone
+		return t.exec(`DELETE FROM reporter WHERE host=?`, r.Host)
+	}
 	return t.exec(`INSERT OR REPLACE INTO reporter(host, epoch, seq, wanted, picture) VALUES(?,?,?,?,?)`, r.Host, int64(r.Epoch), int64(r.Seq), r.Wanted, int64(r.Picture))
 }
 

@@ -23,15 +23,16 @@ func full() session.Account {
 		Epoch: 1<<63 + 7, Counter: 3, Serial: 9,
 		Sessions: map[string]session.Session{
 			"a": {Resource: "phone ☎ \"x\"", Client: "c", State: session.Hibernated, Epoch: 4, Counter: 5, Out: 6, Acked: 7, Covered: [session.NumClasses]uint64{session.Call: 3}, Told: session.Mark{Epoch: 4, Seq: 8}},
-			"b": {State: session.Active, Epoch: 4, Counter: 1},
+			"b": {State: session.Active, Epoch: 4, Counter: 1, Told: session.Mark{Node: "ejabberd@b", Epoch: 4, Seq: 2}},
 		},
 		Endpoints: map[session.Address]session.Endpoint{
 			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Told: session.Mark{Epoch: 4, Seq: 9}, Woken: noon.Add(2), WokenAs: session.Call,
 				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)}},
-			nodeless: {Enabled: noon, Dead: "apns: 410"},
+			nodeless: {Enabled: noon, Told: session.Mark{Node: "ejabberd@a", Epoch: 1<<63 + 9, Seq: 1}, Dead: "apns: 410"},
 		},
-		Ended: []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},
-		Seen:  []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone, nodeless}}, {Key: "l", At: noon}},
+		Progress: []session.Progress{{Node: "ejabberd@b", Epoch: 1<<63 + 9, Counter: 4}, {Node: "ejabberd@a", Epoch: 2}},
+		Ended:    []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},
+		Seen:     []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone, nodeless}}, {Key: "l", At: noon}},
 	}
 }
 

@@ -39,6 +39,7 @@ func portable(t *testing.T, s store.Store) {
 		{Registration: device()},
 		{Registration: session.Registration{Node: "n2", App: "a", Domain: "d", Updated: noon, Dead: "asked", Died: noon.Add(1)}},
 		{Reporter: store.Reporter{Host: "example.org", Epoch: 1<<63 + 1, Seq: 2, Wanted: true, Picture: 2}},
+		{Reporter: store.Reporter{Host: "example.org ejabberd@a", Epoch: 1 << 40, Seq: 1}},
 		{Name: "node-key", Value: "f"},
 	}
 	// What is there is written over, with all that belongs to it.

@@ -140,6 +140,27 @@ func reporters(t *testing.T, s store.Store) {
 		}
 		last = want
 	}
+	// A node of a cluster has a row of its own.
+	node := session.Reporter("example.org", "ejabberd@a")
+	if err := s.SetReporter(t.Context(), store.Reporter{Host: node}, store.Reporter{Host: node, Epoch: 5, Seq: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Reporter(t.Context(), node); err != nil || got.Epoch != 5 {
+		t.Errorf("Reporter of a node: %+v, %v", got, err)
+	}
+	if got, err := s.Reporter(t.Context(), "example.org"); err != nil || got != last {
+		t.Errorf("Reporter beside a node: %+v, %v; want %+v", got, err, last)
+	}
+	// Of one that is gone nothing stays.
+	if err := s.SetReporter(t.Context(), store.Reporter{Host: node, Epoch: 5, Seq: 1}, store.Reporter{Host: node}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Reporter(t.Context(), node); err != nil || got != (store.Reporter{Host: node}) {
+		t.Errorf("Reporter of a node that is gone: %+v, %v", got, err)
+	}
+	if got := everyItem(t, s); len(got) != 1 {
+		t.Errorf("left: %+v", got)
+	}
 	if got, err := s.Reporter(t.Context(), "other.example"); err != nil || got != (store.Reporter{Host: "other.example"}) {
 		t.Errorf("another host: %+v, %v", got, err)
 	}

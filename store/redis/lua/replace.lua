@@ -3,7 +3,7 @@
 -- empty is not kept.
 local from, to, none, again = unpack(ARGV)
 local stored = redis.call('GET', KEYS[1]) or none
-if stored ~= from and from ~= '*' and not (again == '1' and stored == to) then return 0 end
+if stored ~= from and from ~= '*' and not (again == '1' and (stored == to or to == '' and stored == none)) then return 0 end
 if to == '' then
   redis.call('DEL', KEYS[1])
 else

@@ -129,11 +129,7 @@ warn(Host, Opts) ->
 	    ?WARNING_MSG("mod_rouse: ack_delay (~B s) is not less than mod_stream_mgmt's ack_timeout (~B s) on ~ts: "
 			 "devices are woken only when ejabberd has broken the connection", [Delay div 1000, Timeout div 1000, Host]);
 	_ -> ok
-    end,
-    length(ejabberd_cluster:get_nodes()) > 1 andalso
-	?ERROR_MSG("mod_rouse: ~ts runs on several nodes, and rouse takes events of a host from one: "
-		   "sessions on the others are not woken for. Use mod_push alone in a cluster", [Host]),
-    ok.
+    end.
 
 %% --- What rouse asks.
 
@@ -157,9 +153,17 @@ process_iq(IQ) ->
 
 asked(Host, #xmlel{name = <<"about">>}) ->
     mod_rouse_about:element(Host, mod_rouse_queue:how_it_stands(Host));
-asked(Host, #xmlel{name = <<"picture">>}) -> mod_rouse_queue:picture(Host);
+asked(Host, #xmlel{name = <<"picture">>} = El) ->
+    case fxml:get_tag_attr_s(<<"node">>, El) of
+	<<>> -> mod_rouse_queue:picture(Host, [node() | mod_rouse_nodes:others()]);
+	Name ->
+	    case mod_rouse_nodes:find(Name) of
+		[] -> {cancel, 'item-not-found'};
+		Nodes -> mod_rouse_queue:picture(Host, Nodes)
+	    end
+    end;
 asked(Host, #xmlel{name = <<"woken">>, children = Els}) ->
-    [mod_rouse_table:woken(Host, fxml:get_tag_attr_s(<<"user">>, El), fxml:get_tag_attr_s(<<"sid">>, El)) || #xmlel{name = <<"session">>} = El <- Els],
+    [mod_rouse_queue:woken(Host, fxml:get_tag_attr_s(<<"user">>, El), fxml:get_tag_attr_s(<<"sid">>, El)) || #xmlel{name = <<"session">>} = El <- Els],
     ok;
 asked(Host, #xmlel{name = <<"publish">>, attrs = Ask}) ->
     case mod_rouse_push:publish(Host, Ask) of

@@ -12,7 +12,7 @@ element(Host, #{waiting := Waiting, taken := Taken, away := Away, fallback := Fa
     Attrs = [{<<"xmlns">>, ?NS_ROUSE}, {<<"module">>, <<"1">>}, {<<"software">>, <<"ejabberd">>}, {<<"version">>, ejabberd_option:version()},
 	     {<<"t">>, integer_to_binary(erlang:system_time(millisecond))}, {<<"waiting">>, integer_to_binary(Waiting)},
 	     {<<"taken">>, if is_integer(Taken) -> integer_to_binary(Taken); true -> undefined end},
-	     {<<"away">>, if Away -> <<"true">>; true -> undefined end}],
+	     {<<"node">>, mod_rouse_nodes:name()}, {<<"away">>, if Away -> <<"true">>; true -> undefined end}],
     Beside = [#xmlel{name = <<"beside">>, attrs = [{<<"name">>, atom_to_binary(Name, latin1)}]}
 	      || Name <- beside(), gen_mod:is_loaded(Host, list_to_atom("mod_" ++ atom_to_list(Name)))],
     Settings = [#xmlel{name = <<"setting">>, attrs = [{<<"name">>, Name}, {<<"value">>, seconds(Value)}]}

@@ -7,7 +7,7 @@
 -endif.
 -behaviour(?GEN_SERVER).
 
--export([start/2, stop/1, reload/2, report/6, track/4, row/2, published/7, publish_failed/2, hello/1, picture/1, publish/4, how_it_stands/1,
+-export([start/2, stop/1, reload/2, report/6, track/4, row/2, published/7, publish_failed/2, hello/1, picture/2, woken/3, publish/4, how_it_stands/1,
 	 route_up/1, route_down/1, clean/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, code_change/3]).
 
@@ -71,7 +71,11 @@ publish_failed(Host, ID) -> cast(Host, {publish_failed, ID}).
 
 hello(Host) -> cast(Host, hello).
 
-picture(Host) -> cast(Host, picture).
+picture(Host, Nodes) -> cast(Host, Nodes, picture).
+
+%% A session may be on any node.
+woken(Host, User, Sid) ->
+    mod_rouse_table:woken(Host, User, Sid) orelse cast(Host, mod_rouse_nodes:others(), {woken, User, Sid}).
 
 publish(Host, Wake, User, IQ) -> ?GEN_SERVER:call(mod_rouse_table:name(Host), {publish, Wake, User, IQ}).
 
@@ -79,7 +83,8 @@ publish(Host, Wake, User, IQ) -> ?GEN_SERVER:call(mod_rouse_table:name(Host), {p
 how_it_stands(Host) -> ?GEN_SERVER:call(mod_rouse_table:name(Host), how_it_stands).
 
 %% The domain has got, or lost, somebody who serves it. The process that waits is the component's, so that nothing slips in
-%% between. ejabberd's router must not wait for us, for we may be waiting for it; and what we do ourselves we know.
+%% between. ejabberd's router must not wait for us, for we may be waiting for it; and what we do ourselves we know. The
+%% other nodes would see it a second later, or not at all if it was short.
 route_up(Domain) -> tell(Domain, route_up).
 route_down(Domain) -> tell(Domain, route_down).
 
@@ -88,6 +93,7 @@ tell(Domain, What) ->
 	       true -> [];
 	       undefined -> [mod_rouse_table:name(Host) || Host <- ejabberd_option:hosts(), mod_rouse:component(Host) == Domain]
 	   end,
+    guard(What, ok, fun() -> [?GEN_SERVER:cast({P, Node}, What) || P <- Proc, Node <- mod_rouse_nodes:others()] end),
     [guard(What, ok,
 	   fun() ->
 		   case self() == whereis(ejabberd_router) of
@@ -101,6 +107,10 @@ tell(Domain, What) ->
 clean(Attrs) -> [A || {_, V} = A <- Attrs, V /= undefined, V /= <<>>].
 
 cast(Host, Msg) -> ?GEN_SERVER:cast(mod_rouse_table:name(Host), Msg).
+
+cast(Host, Nodes, Msg) ->
+    [?GEN_SERVER:cast({mod_rouse_table:name(Host), Node}, Msg) || Node <- Nodes],
+    ok.
 
 %% --- The process. No error of ours may end it: ejabberd_gen_mod_sup would take the whole node down.
 
@@ -120,6 +130,8 @@ init([Host, Opts]) ->
 	At = now_ms(),
 	S = #state{host = Host, component = Component, epoch = Epoch, options = Opts, saved = Saved1,
 		   queue = maps:from_list(lists:enumerate([E#event{at = At} || E <- Events])), tail = length(Events), waiting_since = now_ms()},
+	mod_rouse_nodes:watch(),
+	[left(Host, Name) || Name <- mod_rouse_nodes:gone()],
 	erlang:send_after(?TICK, self(), tick),
 	self() ! start,
 	if Again -> self() ! {'$gen_cast', hello}; % mod_push goes on until rouse has taken something
@@ -178,6 +190,9 @@ told({row, Whose, Row}, #state{n = N, picture = P} = S) ->
     catch Class:Reason:Stack -> mod_rouse:failed(picture, Class, Reason, Stack), S1
     end;
 told(picture, S) -> S#state{picture = mod_rouse_picture:wanted()};
+told({woken, User, Sid}, #state{host = Host} = S) ->
+    mod_rouse_table:woken(Host, User, Sid),
+    S;
 told(hello, #state{host = Host} = S) ->
     [Pid ! {rouse, hello} || #session{us = {_, H}, sid = {_, Pid}} <- ejabberd_sm:dirty_get_my_sessions_list(), H == Host],
     S;
@@ -231,16 +246,19 @@ came({'DOWN', _, process, Pid, Why}, #state{host = Host, sessions = Sessions, pi
 	error -> S1
     end;
 came({is_it_gone, {User, Service, Node, _}}, #state{host = Host} = S) ->
-    case [ok || {_, Attrs} <- mod_rouse_push:registered(Host, User),
-		lists:member({<<"service">>, Service}, Attrs), lists:member({<<"node">>, Node}, Attrs)] of
-	[] -> report(Host, <<"disable">>, User, undefined, [{<<"service">>, Service}, {<<"node">>, Node}], []);
-	_ -> ok
-    end,
+    is_registered(Host, User, Service, Node) orelse
+	report(Host, <<"disable">>, User, undefined, [{<<"service">>, Service}, {<<"node">>, Node}], []),
+    S;
+came({nodedown, Node}, #state{host = Host} = S) ->
+    left(Host, atom_to_binary(Node, utf8)),
     S;
 came({route, Packet}, S) -> % from another node
     mod_rouse_hold:route(Packet),
     S;
 came(_, S) -> S.
+
+%% Of a node that rouse has not heard of this says nothing to it.
+left(Host, Name) -> report(Host, <<"left">>, undefined, undefined, [{<<"node">>, Name}], []).
 
 %% --- What comes into the queue.
 
@@ -358,13 +376,28 @@ rows(#state{host = Host, picture = P} = S, Left, Room, Rows) ->
 
 send(#state{host = Host, component = Component, batch = Batch, epoch = Epoch, options = Opts, queue = Queue} = S) ->
     #batch{seq = Seq, live = Live, rows = Rows} = Batch,
-    Events = [element_of(maps:get(I, Queue), Epoch) || I <- Live] ++ [element_of(Row, Epoch) || Row <- Rows],
+    Events = [element_of(E, Epoch) || I <- Live, E <- [maps:get(I, Queue)], is_still_so(Host, E)] ++ [element_of(Row, Epoch) || Row <- Rows],
     El = #xmlel{name = <<"events">>, children = Events,
-		attrs = [{<<"xmlns">>, ?NS_ROUSE}, {<<"epoch">>, Epoch}, {<<"seq">>, integer_to_binary(Seq)}]},
+		attrs = clean([{<<"xmlns">>, ?NS_ROUSE}, {<<"node">>, mod_rouse_nodes:name()}, {<<"epoch">>, Epoch},
+			       {<<"seq">>, integer_to_binary(Seq)}])},
     Way = make_ref(), % an answer that comes after the link went down is not ours any more
     IQ = #iq{type = set, from = jid:make(Host), to = jid:make(Component), sub_els = [El]},
     ejabberd_router:route_iq(IQ, {batch, Way}, self(), maps:get(answer_timeout, Opts)),
     S#state{way = Way}.
+
+%% Registrations are common to all nodes, and another may have reported since what became of this one. What is not so any
+%% more must not come after it.
+is_still_so(Host, #event{name = Name} = E) when Name == <<"enable">>; Name == <<"disable">> ->
+    guard(registrations, true,
+	  fun() ->
+		  mod_rouse_nodes:others() == [] orelse
+		      (Name == <<"enable">>) == is_registered(Host, attr(<<"user">>, E), attr(<<"service">>, E), attr(<<"node">>, E))
+	  end);
+is_still_so(_, _) -> true.
+
+is_registered(Host, User, Service, Node) ->
+    lists:any(fun({_, Attrs}) -> lists:member({<<"service">>, Service}, Attrs) andalso lists:member({<<"node">>, Node}, Attrs) end,
+	      mod_rouse_push:registered(Host, User)).
 
 element_of(#event{name = Name, attrs = Attrs, children = Children, epoch = Own}, Epoch) ->
     Older = [{<<"epoch">>, Own} || Own /= undefined, Own /= Epoch],

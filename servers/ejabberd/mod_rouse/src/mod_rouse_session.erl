@@ -11,7 +11,7 @@
 
 -import(mod_rouse, [guard/3]).
 
-%% rouse => #{sid, heard: when the queue was last told that the client was heard, delayed: an acknowledgement is late and
+%% rouse => #{sid, node: that has given the sid, heard: when the queue was last told that the client was heard, delayed: an acknowledgement is late and
 %% everything that goes out is reported, timer: of the watch, again: when a late client was heard}
 
 opened(State) ->
@@ -23,17 +23,23 @@ opened(State) ->
 		  State1
 	  end).
 
-copied(State, #{rouse := Ours}) ->
+copied(State, #{rouse := #{node := Node} = Ours}) when Node == node() ->
     State#{rouse => fresh(Ours)};
-copied(State, _) -> State.
+copied(State, _) -> State. % from another node, which reports its end: here it is another session
 
 resumed(State) ->
     guard(resumed, State,
 	  fun() ->
 		  {Sid, State1} = track(State),
+		  maps:is_key(rouse, State) orelse moved(Sid, State1),
 		  report(<<"resumed">>, State1, Sid, [{<<"state">>, csi_state(State1)} | numbers(State1)], []),
 		  watch(State1)
 	  end).
+
+moved(Sid, #{jid := #jid{lresource = Resource}} = State) ->
+    report(<<"bind">>, State, Sid, [{<<"resource">>, Resource}], []),
+    [report(<<"enable">>, State, Sid, [{<<"resource">>, Resource} | Attrs], [])
+     || {ID, Attrs} <- mod_rouse_push:registered(host(State), user(State)), ID == maps:get(push_session_id, State, none)].
 
 %% Before mod_push, which may publish for the queue.
 pending(State) ->
@@ -228,7 +234,7 @@ ours(State) -> track(State).
 track(State) ->
     Ours = case State of
 	       #{rouse := Known} -> fresh(Known);
-	       _ -> fresh(#{sid => mod_rouse_push:hex(crypto:strong_rand_bytes(8)), again => 0})
+	       _ -> fresh(#{sid => mod_rouse_push:hex(crypto:strong_rand_bytes(8)), node => node(), again => 0})
 	   end,
     Sid = maps:get(sid, Ours),
     mod_rouse_queue:track(host(State), user(State), Sid, self()),

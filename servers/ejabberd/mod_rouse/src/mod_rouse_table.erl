@@ -32,8 +32,8 @@ is_of(Host, User, Sid, Pid) ->
 
 woken(Host, User, Sid) ->
     case ets:lookup(name(Host), {session, User, Sid}) of
-	[{_, Pid, _}] -> Pid ! {rouse, {woken, Sid}};
-	[] -> ok
+	[{_, Pid, _}] -> Pid ! {rouse, {woken, Sid}}, true;
+	[] -> false
     end.
 
 heard(Host, User, Sid, Now) -> ets:update_element(name(Host), {session, User, Sid}, {3, Now}).
