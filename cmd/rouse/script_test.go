@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,
+			"shows":       shows,
 			"edit":        edit,
 			"takestore":   takeStore,
 			"format":      format,
@@ -114,6 +115,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s\n%s%s", code, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// shows runs a program that has nothing to complain about until its output has a
+// line like that.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, -1, "shows PATTERN PROGRAM [ARG...]")
+	line, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(scriptPatience); ; time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		switch {
+		case line.MatchString(ts.ReadFile("stdout")):
+			return
+		case time.Now().After(deadline):
+			ts.Fatalf("in vain: %s\n%s", args[0], ts.ReadFile("stdout"))
+		}
 	}
 }
 

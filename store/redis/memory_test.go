@@ -73,7 +73,7 @@ func (s *server) cost(t testing.TB, what stored, n int) float64 {
 func TestBytes(t *testing.T) {
 	server := start(t, inMemory)
 	for _, what := range things() {
-		if each := server.cost(t, what, 20_000); each > what.most || each < what.most/4 {
+		if each := server.cost(t, what, 100_000); each > what.most || each < what.most/4 {
 			t.Errorf("%s: %.0f bytes each, at most %.0f are wanted", what.what, each, what.most)
 		}
 	}
