@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"rouse/config"
 )
 
 // TestCommandsAreDescribed: docs/commands.md has every command with every flag,
