@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // TestCommandsAreDescribed: docs/commands.md has every command with every flag,
