@@ -79,7 +79,10 @@ func (a *soakAccount) live(ctx, playing context.Context) error {
 	for playing.Err() == nil {
 		var err error
 		d := a.devices[a.rng.IntN(len(a.devices))]
-		if p := a.rng.Float64(); p < 0.08 || d.state == awake && p < 0.5 || d.state == unknown {
+		a.stage.up.RLock()
+		state := d.state
+		a.stage.up.RUnlock()
+		if p := a.rng.Float64(); p < 0.08 || state == awake && p < 0.5 || state == unknown {
 			err = a.move(ctx, d)
 		} else {
 			err = a.round(ctx)

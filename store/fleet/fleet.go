@@ -103,6 +103,9 @@ func poke(c chan struct{}) {
 
 // pause ends after d, with ctx, or when c says so.
 func pause(ctx context.Context, d time.Duration, c <-chan struct{}) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -23,8 +23,11 @@ func until(t testing.TB, what string, done func() bool) {
 
 // unheard runs a call whose answers are lost, until happened says that Redis has
 // done what it asks for; then meanwhile runs, and the connection breaks.
-func unheard(t *testing.T, p *lab.Proxy, call func(), happened func() bool, meanwhile func()) {
+func unheard(t *testing.T, s *Store, p *lab.Proxy, call func(), happened func() bool, meanwhile func()) {
 	t.Helper()
+	if _, err := s.Load(t.Context(), "nobody@example.org"); err != nil { // has a connection again, whose greeting was answered
+		t.Fatal(err)
+	}
 	p.DropAnswers(0)
 	done := make(chan struct{})
 	go func() {
@@ -71,7 +74,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 
 	c := typical(juliet, 1)
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		v, err := s.Commit(t.Context(), c)
 		if stored := load(juliet).Version; err != nil || v != stored {
 			t.Errorf("Commit gives %d, %v; %d is stored", v, err, stored)
@@ -88,7 +91,7 @@ func TestLostAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	until := noon.Add(time.Minute)
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		got, err := s.Claim(t.Context(), noon, time.Minute, 9)
 		if err != nil || len(got) != 1 || got[0].Owner != juliet || got[0].Wake.Lease != until || got[0].Before != 0 || got[0].After != load(juliet).Version {
 			t.Errorf("claimed %+v, %v", got, err)
@@ -100,7 +103,7 @@ func TestLostAnswers(t *testing.T) {
 		return false
 	}, nil)
 
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		if _, err := s.Commit(t.Context(), store.Commit{Key: juliet, Version: load(juliet).Version, Forget: true}); err != nil {
 			t.Errorf("Forget: %v", err)
 		}
@@ -113,7 +116,7 @@ func TestLostAnswers(t *testing.T) {
 			return err == nil && r.Dead == want
 		}
 	}
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		if err := s.Register(t.Context(), device); err != nil {
 			t.Errorf("Register: %v", err)
 		}
@@ -123,14 +126,14 @@ func TestLostAnswers(t *testing.T) {
 	}
 	live := registrationRow(device)
 	device.Dead, device.Died = "apns: 410", noon
-	unheard(t, p, func() { // as Bury and Unregister write, after they have read
+	unheard(t, s, p, func() { // as Bury and Unregister write, after they have read
 		if done, err := s.register(t.Context(), device, live); err != nil || !done {
 			t.Errorf("register over what was read: %v, %v", done, err)
 		}
 	}, stored("apns: 410"), nil)
 
 	reporter := store.Reporter{Host: "example.org", Epoch: 7}
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		if err := s.SetReporter(t.Context(), store.Reporter{Host: "example.org"}, reporter); err != nil {
 			t.Errorf("SetReporter: %v", err)
 		}
@@ -143,7 +146,7 @@ func TestLostAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(2 * time.Millisecond) // the silence
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		gone, err := s.Announce(t.Context(), store.Process{ID: "p1"}, time.Millisecond)
 		if err != nil || len(gone) != 1 || gone[0].ID != "silent" {
 			t.Errorf("told of %+v, %v", gone, err)
@@ -172,7 +175,7 @@ func TestLostAnswerAndAnotherDecision(t *testing.T) {
 		}
 		return o.Version
 	}
-	unheard(t, p, func() {
+	unheard(t, s, p, func() {
 		if _, err := s.Commit(t.Context(), typical(juliet, 1)); err == nil || errors.Is(err, store.ErrConflict) {
 			t.Errorf("Commit: %v, want that it may be stored or not", err)
 		}
