@@ -271,7 +271,7 @@ func besideAStandIn(t *testing.T) (*play, *componenttest.Link) {
 			t.Logf("rouse:\n%s", s.logTail(80))
 		}
 	})
-	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}}
+	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}, names: map[string]string{}}
 	s.fcm, err = pushtest.NewFCM(pushtest.FCMOptions{})
 	p.must(err)
 	s.apns, err = pushtest.NewAPNs(pushtest.APNsOptions{})

@@ -314,7 +314,7 @@ func TestClockIsSet(t *testing.T) {
 // within a second of that.
 func TestHandOver(t *testing.T) {
 	fleetOf(t, func(t *testing.T, f *fake) {
-		a := join(t, f, "a", func(p *process) { p.finish = 7 * time.Second })
+		a := join(t, f, "a", func(p *process) { p.finish = 7500 * time.Millisecond }) // between two beats of b
 		b := join(t, f, "b")
 		time.Sleep(time.Minute)
 		a.stopStand()
