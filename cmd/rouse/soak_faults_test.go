@@ -216,7 +216,11 @@ func (f *soakFaults) answer(unavailable, tooMany string) func(pushtest.Received)
 		if kind == "" {
 			return nil
 		}
-		f.stage.books.hit(kind, r.Token)
+		if kind == "reset" { // with the connection, and whatever else is under way on it
+			f.stage.books.hit(kind, "")
+		} else {
+			f.stage.books.hit(kind, r.Token)
+		}
 		switch kind {
 		case "503":
 			return &pushtest.Reply{Status: http.StatusServiceUnavailable, Reason: unavailable}

@@ -43,9 +43,7 @@ const (
 	unknown              // something went wrong on the way: wakes may come or not
 )
 
-func (d *soakDevice) asleep() bool {
-	return d.state == frozen || d.state == hibernated || d.state == offline
-}
+func (s soakState) asleep() bool { return s == frozen || s == hibernated || s == offline }
 
 // enrol logs the devices in for the first time, and registers them.
 func (a *soakAccount) enrol(ctx context.Context, devices int) error {
@@ -79,9 +77,7 @@ func (a *soakAccount) live(ctx, playing context.Context) error {
 	for playing.Err() == nil {
 		var err error
 		d := a.devices[a.rng.IntN(len(a.devices))]
-		a.stage.up.RLock()
-		state := d.state
-		a.stage.up.RUnlock()
+		state := a.stateOf(d)
 		if p := a.rng.Float64(); p < 0.08 || state == awake && p < 0.5 || state == unknown {
 			err = a.move(ctx, d)
 		} else {
@@ -93,6 +89,13 @@ func (a *soakAccount) live(ctx, playing context.Context) error {
 		sleep(playing, time.Duration(a.rng.ExpFloat64()*float64(a.pause)))
 	}
 	return nil
+}
+
+// stateOf is for those who do not hold stage.up.
+func (a *soakAccount) stateOf(d *soakDevice) soakState {
+	a.stage.up.RLock()
+	defer a.stage.up.RUnlock()
+	return d.state
 }
 
 // move has a device fall asleep or come back.
@@ -170,7 +173,7 @@ func (a *soakAccount) round(ctx context.Context) error {
 		if !sleep(ctx, time.Duration(a.rng.IntN(40))*time.Millisecond) {
 			return nil
 		}
-		if d := a.devices[a.rng.IntN(len(a.devices))]; d.asleep() {
+		if d := a.devices[a.rng.IntN(len(a.devices))]; a.stateOf(d).asleep() {
 			if err := a.move(ctx, d); err != nil {
 				return err
 			}
@@ -201,7 +204,7 @@ func (a *soakAccount) say(ctx context.Context, kind string, count int) (since ti
 	}
 	for _, d := range a.devices {
 		for _, e := range lines {
-			e.owed, e.late = d.asleep(), d.state == frozen
+			e.owed, e.late = d.state.asleep(), d.state == frozen
 			if e.call && d.state == frozen {
 				// It is as good as connected while it was heard from lately; the call is missed then, and told as a message.
 				e.call, e.owed = false, false

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rouse/servers/lab"
 )
@@ -138,13 +139,23 @@ func next(d *xml.Decoder) (Element, error) {
 	}
 }
 
-// Disconnect is what happens when the component's process dies.
+// Disconnect is what happens when the component's process dies. It returns when
+// the server has noticed, so that nothing goes to a connection that nobody reads.
 func (f *Fake) Disconnect() {
 	f.mu.Lock()
 	conn, done := f.conn, f.done
 	f.conn = nil
 	f.mu.Unlock()
-	if conn != nil {
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		conn.Close()
+	}
+	select {
+	case <-done: // the server has closed its end
+	case <-time.After(10 * time.Second): // it is stopped, or gone
 		conn.Close()
 		<-done
 	}
