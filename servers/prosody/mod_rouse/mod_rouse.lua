@@ -130,6 +130,8 @@ for _, state in ipairs { "active", "inactive" } do
 	end, -100);
 end
 
+hook("c2s-pre-ondrain", function (event) sessions.ask(event.session); end, -100); -- after mod_smacks
+
 hook("smacks-ack-delayed", function (event)
 	if sessions.get(event.origin) then sessions.delayed(event.origin); end
 end, -100);
