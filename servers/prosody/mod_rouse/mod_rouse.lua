@@ -76,7 +76,7 @@ end
 
 sessions = module:require "sessions" { guard = guard, classify = class_and_key, classes = classify.classes, report = report };
 endpoints = module:require "endpoints" { guard = guard, report = report };
-picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row };
+picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row, behind = function () return queue.behind(); end };
 queue = module:require "queue" {
 	component = component;
 	epoch = saved.epoch(math.floor(now() * 1000));
