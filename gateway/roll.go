@@ -142,16 +142,20 @@ func (g *Gateway) enrol(ctx context.Context, account string, reg session.Registr
 	return nil
 }
 
+func onRoll(a session.Account, node string) int {
+	return slices.IndexFunc(a.Devices, func(d session.Device) bool { return d.Node == node })
+}
+
 func listed(a session.Account, node string, now time.Time) bool {
-	i := slices.IndexFunc(a.Devices, func(d session.Device) bool { return d.Node == node })
+	i := onRoll(a, node)
 	return i >= 0 && now.Sub(a.Devices[i].At).Abs() < dated
 }
 
-// strike takes a device off its account's roll.
+// strike takes a device off its account's roll, if it is on it.
 func (g *Gateway) strike(ctx context.Context, account, node string) error {
 	key := g.rollOf(account)
 	o, err := g.load(ctx, key)
-	if err != nil || !slices.ContainsFunc(o.Account.Devices, func(d session.Device) bool { return d.Node == node }) {
+	if err != nil || onRoll(o.Account, node) < 0 {
 		return err
 	}
 	return g.do(ctx, key, func(a session.Account) (session.Account, []session.Reason) {
