@@ -85,11 +85,11 @@ func (g *Gateway) DevicesOf(ctx context.Context, account string) ([]Device, erro
 // Device gives the one of a node, as its server knows it, or as it is known here.
 // Whose it is need not be known, unless the client chose the node.
 func (g *Gateway) Device(ctx context.Context, node, account string) (Device, error) {
-	if account != "" {
-		node = g.cfg.Nodes.Canonical(store.Host(account), node)
-	}
 	if !g.cfg.Nodes.Ours(node) {
-		if _, err := g.cfg.Store.Registration(ctx, node); err != nil {
+		switch _, err := g.cfg.Store.Registration(ctx, node); {
+		case errors.Is(err, store.ErrNotFound) && account != "":
+			node = g.cfg.Nodes.Stand(store.Host(account), node)
+		case err != nil:
 			return Device{}, unknown(err)
 		}
 	}

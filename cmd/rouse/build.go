@@ -121,6 +121,12 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		o.Others = a.others(cfg)
 		a.web = web.NewServer(o)
 	}
+	if cfg.Store.Redis == nil {
+		if a.controls, err = listenControl(controlSocket(&cfg.Store)); err != nil {
+			a.log.Warn("rouse devices and rouse send cannot ask this process", "err", err, "hint", "store.url with a shorter path, in a directory that rouse may write")
+			a.controls, err = nil, nil
+		}
+	}
 	return a, nil
 }
 

@@ -34,6 +34,7 @@ import (
 //	edit FILE OLD NEW             replaces a text that is in the file once
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
+//	ours                          has rouse.toml say that example.org is a host of ours
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
@@ -52,7 +53,7 @@ import (
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
-//	signal NAME                   HUP, INT or TERM for it
+//	signal NAME                   HUP, INT, TERM or KILL for it
 //	ends CODE                     waits for its end
 //	get PATH CODE                 asks its listener; the answer goes to stdout
 func TestScripts(t *testing.T) {
@@ -84,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"private":     private,
 			"secretshown": secretShown,
 			"standins":    onStage(0, 1, (*stage).standins),
+			"ours":        ours,
 			"mute":        onStage(0, 0, (*stage).mute),
 			"serve":       onStage(0, -1, (*stage).serve),
 			"log":         onStage(1, 1, (*stage).log),
@@ -234,6 +236,12 @@ listen = "127.0.0.1:0"
 `, component, apns, fcm), 0o600))
 }
 
+func ours(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, 0, "ours")
+	text := strings.Replace(ts.ReadFile("rouse.toml"), "[component]\n", "[component]\nhosts = [\"example.org\"]\n", 1)
+	ts.Check(os.WriteFile(ts.MkAbs("rouse.toml"), []byte(text), 0o600))
+}
+
 // mute is a server that lets rouse wait for the end of its stream.
 func (g *stage) mute(ts *testscript.TestScript, _ []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -326,7 +334,7 @@ func (g *stage) notified(ts *testscript.TestScript, args []string) {
 }
 
 func (g *stage) signal(ts *testscript.TestScript, args []string) {
-	sig, ok := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	sig, ok := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
 	if !ok {
 		ts.Fatalf("no signal %q", args[0])
 	}
