@@ -60,6 +60,7 @@ type finding struct {
 	Text  string `json:"text"`
 	Why   string `json:"why,omitempty"`
 	Fix   string `json:"fix,omitempty"`
+	Took  string `json:"took,omitempty"`
 }
 
 type printer struct {
@@ -81,6 +82,9 @@ func (p *printer) print(f finding) {
 	if p.json {
 		json.NewEncoder(p.out).Encode(f)
 		return
+	}
+	if f.Took != "" {
+		f.Text += ", " + f.Took
 	}
 	fmt.Fprintf(p.out, "%-20s %-5s %s\n", f.Place, word, f.Text)
 	if f.Why != "" {

@@ -35,6 +35,9 @@ import (
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
 //	ours                          has rouse.toml say that example.org is a host of ours
+//	pushes                        puts devices that the stand-ins know into rouse.db
+//	pushed NODE TYPE              wants the last push that APNs took to be for a device of those
+//	answers WHO STATUS REASON     has apns, fcm or google (access tokens) answer the next request so
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
@@ -86,6 +89,9 @@ func TestScripts(t *testing.T) {
 			"secretshown": secretShown,
 			"standins":    onStage(0, 1, (*stage).standins),
 			"ours":        ours,
+			"pushes":      onStage(0, 0, (*stage).pushes),
+			"pushed":      onStage(2, 2, (*stage).pushed),
+			"answers":     onStage(3, 3, (*stage).answers),
 			"mute":        onStage(0, 0, (*stage).mute),
 			"serve":       onStage(0, -1, (*stage).serve),
 			"log":         onStage(1, 1, (*stage).log),
@@ -170,6 +176,8 @@ type stage struct {
 	t *testing.T
 	*serving
 	redis map[string]*lab.Redis
+	apns  *pushtest.APNs
+	fcm   *pushtest.FCM
 }
 
 // serving is one rouse serve.
@@ -199,6 +207,7 @@ func (g *stage) standins(ts *testscript.TestScript, refuse []string) {
 	fcm, err := pushtest.NewFCM(pushtest.FCMOptions{})
 	ts.Check(err)
 	ts.Defer(func() { fcm.Close() })
+	g.apns, g.fcm = apns, fcm
 	dir := ts.MkAbs(".")
 	_, _, err = apns.WriteFiles(dir)
 	ts.Check(err)
