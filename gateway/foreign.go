@@ -48,7 +48,7 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 		return reg, Forbidden
 	case offered && (reg.Family != p.Offer.Family):
 		return reg, Forbidden
-	case offered && (reg.App != p.Offer.App || reg.Token != p.Offer.Token || !reg.Live() && g.cfg.Now().Sub(reg.Died) >= again):
+	case offered && (reg.App != p.Offer.App || !equal(reg.Token, p.Offer.Token) || !reg.Live() && g.cfg.Now().Sub(reg.Died) >= again):
 		return g.adopt(ctx, p.From, node, *p.Offer, p.counted)
 	case !reg.Live():
 		return reg, NoNode
@@ -108,7 +108,7 @@ func (g *Gateway) judge(ctx context.Context, e session.Event) (session.Event, er
 	case node == "":
 		e.Reason = "it has no node"
 		return e, nil
-	case e.Secret == session.Fingerprint(g.cfg.Nodes.Secret(node)):
+	case g.cfg.Nodes.Marks(e.Secret, node):
 		return e, nil
 	case e.Secret != "":
 		e.Reason = "the secret does not belong to the node"
@@ -143,7 +143,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 	}
 	offer := g.cfg.Offers(chosen, e.Module)
 	switch {
-	case known && reg.Live() && offer == nil, known && reg.Live() && reg.Token == offer.Token:
+	case known && reg.Live() && offer == nil, known && reg.Live() && equal(reg.Token, offer.Token):
 		return e, nil
 	case offer == nil:
 		e.Reason = "the node was not issued here"
@@ -161,7 +161,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 // owns reports whether the end of an account is the end of a registration too.
 // Others may have a node that is no more than a token.
 func (g *Gateway) owns(ctx context.Context, account string, addr session.Address, ep session.Endpoint) (bool, error) {
-	if ep.Secret == session.Fingerprint(g.cfg.Nodes.Secret(addr.Node)) {
+	if g.cfg.Nodes.Marks(ep.Secret, addr.Node) {
 		return true, nil
 	}
 	if ep.Secret != "" || !g.cfg.Nodes.Ours(addr.Node) {

@@ -91,7 +91,7 @@ func (g *Gateway) free(ctx context.Context, reg session.Registration, chosen str
 		return err
 	case was.Token == "": // a tombstone
 		return nil
-	case was.Family != reg.Family, was.Device != reg.Device && was.Token != reg.Token:
+	case was.Family != reg.Family, !equal(was.Device, reg.Device) && !equal(was.Token, reg.Token):
 		return ErrTaken
 	}
 	return nil
@@ -108,7 +108,7 @@ func (g *Gateway) Unregister(ctx context.Context, r RegisterRequest) error {
 		return ErrUnknown
 	case err != nil:
 		return err
-	case was.Family != reg.Family || was.Device != reg.Device: // a tombstone has no device
+	case was.Family != reg.Family || !equal(was.Device, reg.Device): // a tombstone has no device
 		return ErrUnknown
 	}
 	if err := g.cfg.Store.Unregister(ctx, reg.Node, "the app unregistered", g.cfg.Now()); err != nil {

@@ -273,8 +273,12 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			f.Fix += " (" + place + ")"
 			f.Why = "until this is right no device of " + app.Name + " is woken; registrations and wakes are kept"
 		}
+		c, off := clockFinding(app.Name, provider)
+		if off && !c.OK && !f.OK {
+			f.Fix = "set the clock first, see below; then " + f.Fix
+		}
 		p.print(f)
-		if c, off := clockFinding(app.Name, provider); off && !told {
+		if off && !told {
 			told = true
 			p.print(c)
 		}

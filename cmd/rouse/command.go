@@ -154,7 +154,7 @@ func overview(w io.Writer) {
 	}
 	fmt.Fprint(w, "  help      show this, or more about one command\n\n"+
 		"Commands that need a configuration read -c FILE, else $ROUSE_CONFIG, else rouse.toml,\nelse /etc/rouse/rouse.toml.\n"+
-		"Exit codes: 0 fine, 1 failed, 2 check found problems, 64 usage, 78 configuration.\n")
+		"Exit codes: 0 fine, 1 failed, 2 check or send found problems, 64 usage, 78 configuration.\n")
 }
 
 func (c command) usage(w io.Writer) {

@@ -74,3 +74,26 @@ func (g *stage) answers(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("there is no stand-in %q", args[0])
 	}
 }
+
+// refuses has a stand-in refuse our credentials, whatever the token.
+func (g *stage) refuses(ts *testscript.TestScript, args []string) {
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	reply := pushtest.Reply{Status: status, Reason: args[2]}
+	switch args[0] {
+	case "apns":
+		g.apns.Refuse(reply)
+	case "fcm":
+		g.fcm.Refuse(reply)
+	default:
+		ts.Fatalf("there is no stand-in %q", args[0])
+	}
+}
+
+func (g *stage) clock() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
+
+func (g *stage) setClock(ts *testscript.TestScript, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	g.ahead.Store(int64(d))
+}

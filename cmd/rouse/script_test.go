@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ import (
 //	pushes                        puts devices that the stand-ins know into rouse.db
 //	pushed NODE TYPE              wants the last push that APNs took to be for a device of those
 //	answers WHO STATUS REASON     has apns, fcm or google (access tokens) answer the next request so
+//	refuses WHO STATUS REASON     has apns or fcm refuse our credentials; 0 for STATUS: no longer
+//	clock DURATION                has the clocks of both be ahead so much
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
@@ -92,6 +95,8 @@ func TestScripts(t *testing.T) {
 			"pushes":      onStage(0, 0, (*stage).pushes),
 			"pushed":      onStage(2, 2, (*stage).pushed),
 			"answers":     onStage(3, 3, (*stage).answers),
+			"refuses":     onStage(3, 3, (*stage).refuses),
+			"clock":       onStage(1, 1, (*stage).setClock),
 			"mute":        onStage(0, 0, (*stage).mute),
 			"serve":       onStage(0, -1, (*stage).serve),
 			"log":         onStage(1, 1, (*stage).log),
@@ -178,6 +183,7 @@ type stage struct {
 	redis map[string]*lab.Redis
 	apns  *pushtest.APNs
 	fcm   *pushtest.FCM
+	ahead atomic.Int64 // of the stand-ins' clocks, nanoseconds
 }
 
 // serving is one rouse serve.
@@ -201,10 +207,10 @@ func onStage(least, most int, do func(*stage, *testscript.TestScript, []string))
 
 func (g *stage) standins(ts *testscript.TestScript, refuse []string) {
 	server := componenttest.New(g.t, componenttest.Options{Host: "push.example.org", Refuse: refuse})
-	apns, err := pushtest.NewAPNs(pushtest.APNsOptions{})
+	apns, err := pushtest.NewAPNs(pushtest.APNsOptions{Now: g.clock})
 	ts.Check(err)
 	ts.Defer(func() { apns.Close() })
-	fcm, err := pushtest.NewFCM(pushtest.FCMOptions{})
+	fcm, err := pushtest.NewFCM(pushtest.FCMOptions{Now: g.clock})
 	ts.Check(err)
 	ts.Defer(func() { fcm.Close() })
 	g.apns, g.fcm = apns, fcm
