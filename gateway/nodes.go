@@ -100,7 +100,7 @@ func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []by
 // Ours reports whether a node was issued under this key.
 func (n *Nodes) Ours(node string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(node)
-	if err != nil || len(raw) != idSize+macSize {
+	if err != nil || len(raw) != idSize+macSize || len(node) != base64.RawURLEncoding.EncodedLen(len(raw)) { // line ends are passed over
 		return false
 	}
 	return subtle.ConstantTimeCompare(raw[idSize:], n.mac("mac", string(raw[:idSize]))[:macSize]) == 1
