@@ -91,6 +91,10 @@ type Rules struct {
 	Calls       int `toml:"calls_per_minute" default:"10"`
 	SenderRate  int `toml:"sender_rate" default:"50"`
 	SenderBurst int `toml:"sender_burst" default:"500"`
+
+	Devices       int `toml:"devices_per_account" default:"128"`
+	Registrations int `toml:"registrations_per_hour" default:"120"`
+	NewDevices    int `toml:"new_devices_per_hour" default:"1000"`
 }
 
 // Web is the listener for pages, health and metrics.

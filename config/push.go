@@ -51,7 +51,8 @@ func (v *validator) push(p *Push) {
 const maxLimit = 1_000_000
 
 func (v *validator) limits(r Rules) {
-	for key, n := range map[string]int{"silent_per_hour": r.Silents, "calls_per_minute": r.Calls, "sender_rate": r.SenderRate, "sender_burst": r.SenderBurst} {
+	for key, n := range map[string]int{"silent_per_hour": r.Silents, "calls_per_minute": r.Calls, "sender_rate": r.SenderRate, "sender_burst": r.SenderBurst,
+		"devices_per_account": r.Devices, "registrations_per_hour": r.Registrations, "new_devices_per_hour": r.NewDevices} {
 		v.limit("rules."+key, n)
 	}
 	if r.SenderRate > 0 && r.SenderBurst == 0 && !v.bad["rules.sender_burst"] {

@@ -146,6 +146,18 @@ func (g *Gateway) forget(ctx context.Context, account string) error {
 	if err != nil {
 		return err
 	}
+	gone := func(node string) error {
+		if err := g.cfg.Store.Unregister(ctx, node, "account deleted", g.cfg.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		g.regs.drop(node)
+		return nil
+	}
+	for _, d := range o.Account.Devices { // some of them were perhaps never enabled
+		if err := gone(d.Node); err != nil {
+			return err
+		}
+	}
 	for addr, ep := range o.Account.Endpoints {
 		if addr.Service != g.cfg.Service {
 			continue
@@ -156,10 +168,9 @@ func (g *Gateway) forget(ctx context.Context, account string) error {
 		case !mine:
 			continue // somebody else's node that the account enabled
 		}
-		if err := g.cfg.Store.Unregister(ctx, addr.Node, "account deleted", g.cfg.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := gone(addr.Node); err != nil {
 			return err
 		}
-		g.regs.drop(addr.Node)
 	}
 	return g.post(ctx, account, operation{ctx: ctx, forget: true, done: make(chan error, 1)})
 }

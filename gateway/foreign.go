@@ -29,6 +29,10 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 	if !ours && !proved && !offered {
 		return session.Registration{}, NoNode
 	}
+	p.counted = offered && !g.remembers(node) && !g.Reports(p.From)
+	if p.counted && !g.within(p.From) {
+		return session.Registration{}, Later // nothing proves that it is more than a guess
+	}
 	reg, err := g.registration(ctx, node)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -36,7 +40,7 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 			g.lost(node)
 			return reg, Later
 		}
-		return g.adopt(ctx, p.From, node, *p.Offer)
+		return g.adopt(ctx, p.From, node, *p.Offer, p.counted)
 	case err != nil:
 		g.log.Error("publish: cannot read the registration", "err", err)
 		return reg, Later
@@ -44,8 +48,8 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 		return reg, Forbidden
 	case offered && (reg.Family != p.Offer.Family):
 		return reg, Forbidden
-	case offered && (reg.App != p.Offer.App || reg.Token != p.Offer.Token || !reg.Live() && g.cfg.Now().Sub(reg.Died) >= again):
-		return g.adopt(ctx, p.From, node, *p.Offer)
+	case offered && (reg.App != p.Offer.App || !equal(reg.Token, p.Offer.Token) || !reg.Live() && g.cfg.Now().Sub(reg.Died) >= again):
+		return g.adopt(ctx, p.From, node, *p.Offer, p.counted)
 	case !reg.Live():
 		return reg, NoNode
 	}
@@ -53,12 +57,13 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 }
 
 // adopt registers a device that its own server speaks for. Whoever publishes can
-// have any number of them, so each counts against its domain.
-func (g *Gateway) adopt(ctx context.Context, domain, node string, o Offer) (session.Registration, Answer) {
+// have any number of them, so each counts against its domain, as one that
+// registers does.
+func (g *Gateway) adopt(ctx context.Context, domain, node string, o Offer, counted bool) (session.Registration, Answer) {
 	reg := session.Registration{
 		Node: node, Family: o.Family, App: o.App, Token: o.Token, Domain: domain, Updated: g.cfg.Now(),
 	}
-	if !g.within(domain) {
+	if !counted && !g.within(domain) || g.newcomer(domain) > 0 {
 		return reg, Later
 	}
 	if err := g.keep(ctx, reg); err != nil {
@@ -103,7 +108,7 @@ func (g *Gateway) judge(ctx context.Context, e session.Event) (session.Event, er
 	case node == "":
 		e.Reason = "it has no node"
 		return e, nil
-	case e.Secret == session.Fingerprint(g.cfg.Nodes.Secret(node)):
+	case g.cfg.Nodes.Marks(e.Secret, node):
 		return e, nil
 	case e.Secret != "":
 		e.Reason = "the secret does not belong to the node"
@@ -138,7 +143,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 	}
 	offer := g.cfg.Offers(chosen, e.Module)
 	switch {
-	case known && reg.Live() && offer == nil, known && reg.Live() && reg.Token == offer.Token:
+	case known && reg.Live() && offer == nil, known && reg.Live() && equal(reg.Token, offer.Token):
 		return e, nil
 	case offer == nil:
 		e.Reason = "the node was not issued here"
@@ -147,7 +152,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 		e.Reason = reg.Dead
 		return e, nil
 	}
-	if _, answer := g.adopt(ctx, store.Host(e.Account), e.Address.Node, *offer); answer != Accepted {
+	if _, answer := g.adopt(ctx, store.Host(e.Account), e.Address.Node, *offer, false); answer != Accepted {
 		e.Reason = "too many devices at once" // it is enabled again soon
 	}
 	return e, nil
@@ -156,7 +161,7 @@ func (g *Gateway) speaksFor(ctx context.Context, e session.Event, chosen string,
 // owns reports whether the end of an account is the end of a registration too.
 // Others may have a node that is no more than a token.
 func (g *Gateway) owns(ctx context.Context, account string, addr session.Address, ep session.Endpoint) (bool, error) {
-	if ep.Secret == session.Fingerprint(g.cfg.Nodes.Secret(addr.Node)) {
+	if g.cfg.Nodes.Marks(ep.Secret, addr.Node) {
 		return true, nil
 	}
 	if ep.Secret != "" || !g.cfg.Nodes.Ours(addr.Node) {

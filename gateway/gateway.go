@@ -40,7 +40,7 @@ type Observer interface {
 	Event(kind session.Kind)
 	Decision(rule string, v session.Verdict)
 	UnknownNode() // a node that was issued here is not in the store
-	Limited()     // a publish was refused: its sender's rate
+	Limited()     // a publish or a registration was refused: its sender's rate
 }
 
 // Config is what a Gateway needs. All fields but Observer and what is nil
@@ -61,6 +61,7 @@ type Config struct {
 	Tells    func(app string) bool                   // whether its devices are told who wrote what; nil: none are
 	Offers   func(node, module string) *Offer        // what a node says that was enabled, maybe for a module; nil: nothing
 	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
+	Enrols   func() Enrolment                        // what an account, and a domain, may register; nil: all they like
 
 	Shared bool          // other processes work on the store too
 	Holds  func() bool   // whether this process may have the link; nil: always
@@ -86,6 +87,8 @@ type Gateway struct {
 	regs    *cache[known]
 	senders *senders
 
+	accounts, domains *senders // that register
+
 	contents *cache[*session.Content]
 
 	mu     sync.Mutex
@@ -106,6 +109,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
+		accounts: newSenders(), domains: newSenders(),
 		contents: newCache[*session.Content](contents),
 		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"rouse/session"
 )
 
 // Nodes issues the nodes and secrets of registrations from one key. Both follow
@@ -83,13 +85,22 @@ func (n *Nodes) Canonical(domain, node string) string {
 
 // Proves reports whether a secret is that of a node.
 func (n *Nodes) Proves(secret, node string) bool {
-	return subtle.ConstantTimeCompare([]byte(secret), []byte(n.Secret(node))) == 1
+	return equal(secret, n.Secret(node))
 }
+
+// Marks reports whether a fingerprint, as servers are told to keep it, is that of a
+// node's secret.
+func (n *Nodes) Marks(fingerprint, node string) bool {
+	return equal(fingerprint, session.Fingerprint(n.Secret(node)))
+}
+
+// equal compares what must not be guessed piece by piece.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // Ours reports whether a node was issued under this key.
 func (n *Nodes) Ours(node string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(node)
-	if err != nil || len(raw) != idSize+macSize {
+	if err != nil || len(raw) != idSize+macSize || len(node) != base64.RawURLEncoding.EncodedLen(len(raw)) { // line ends are passed over
 		return false
 	}
 	return subtle.ConstantTimeCompare(raw[idSize:], n.mac("mac", string(raw[:idSize]))[:macSize]) == 1

@@ -132,7 +132,7 @@ func (g *Gateway) committed(key string, version uint64, c store.Commit) {
 	}
 	for _, r := range c.Reasons {
 		g.log.Debug("decided", "owner", key, "rule", r.Rule, "event", r.Event, "verdict", r.Verdict, "class", r.Class, "session", r.Session, "why", r.Why)
-		if g.cfg.Observer != nil {
+		if g.cfg.Observer != nil && r.Event != session.Test {
 			g.cfg.Observer.Decision(r.Rule, r.Verdict)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"rouse/business"
 	"rouse/session"
 	"rouse/store"
 )
@@ -57,7 +56,13 @@ func (g *Gateway) Register(ctx context.Context, r RegisterRequest) (node, secret
 	if !g.holds() { // a token from before could take the place of a newer one
 		return "", "", ErrStandby
 	}
+	if err := g.may(r.Account); err != nil {
+		return "", "", err
+	}
 	reg := r.registration(g.cfg.Nodes, g.cfg.Now())
+	if err := g.welcome(ctx, reg, r.Account); err != nil {
+		return "", "", err
+	}
 	if r.Family == session.Appserver {
 		if err := g.free(ctx, reg, r.Node); err != nil {
 			return "", "", err
@@ -66,14 +71,10 @@ func (g *Gateway) Register(ctx context.Context, r RegisterRequest) (node, secret
 	if err := g.keep(ctx, reg); err != nil {
 		return "", "", err
 	}
-	_, host, _ := strings.Cut(r.Account, "@")
-	if g.Reports(host) && reg.Channel == "" {
-		e := session.Event{Kind: session.Renew, Address: session.Address{Service: g.cfg.Service, Node: reg.Node}}
-		err = g.do(ctx, r.Account, func(a session.Account) (session.Account, []session.Reason) {
-			return business.Decide(a, e, g.cfg.Policy(), g.cfg.Now())
-		})
+	if err := g.enrol(ctx, r.Account, reg); err != nil {
+		return "", "", err
 	}
-	return reg.Node, g.cfg.Nodes.Secret(reg.Node), err
+	return reg.Node, g.cfg.Nodes.Secret(reg.Node), nil
 }
 
 // free reports whether a client may have a node of its own choice. What ended may
@@ -90,7 +91,7 @@ func (g *Gateway) free(ctx context.Context, reg session.Registration, chosen str
 		return err
 	case was.Token == "": // a tombstone
 		return nil
-	case was.Family != reg.Family, was.Device != reg.Device && was.Token != reg.Token:
+	case was.Family != reg.Family, !equal(was.Device, reg.Device) && !equal(was.Token, reg.Token):
 		return ErrTaken
 	}
 	return nil
@@ -107,14 +108,14 @@ func (g *Gateway) Unregister(ctx context.Context, r RegisterRequest) error {
 		return ErrUnknown
 	case err != nil:
 		return err
-	case was.Family != reg.Family || was.Device != reg.Device: // a tombstone has no device
+	case was.Family != reg.Family || !equal(was.Device, reg.Device): // a tombstone has no device
 		return ErrUnknown
 	}
 	if err := g.cfg.Store.Unregister(ctx, reg.Node, "the app unregistered", g.cfg.Now()); err != nil {
 		return err
 	}
 	g.regs.drop(reg.Node)
-	return nil
+	return g.strike(ctx, r.Account, reg.Node)
 }
 
 // keep writes a registration.

@@ -15,7 +15,7 @@ type Rate struct{ PerSecond, Burst int }
 // with a whole burst again.
 const maxSenders = 10_000
 
-// senders are the domains that publish, each with the time at which it would have
+// senders are the domains that publish, or whoever else is counted, each with the time at which it would have
 // published all that it did, at its rate (the generic cell rate algorithm, ITU-T
 // I.371). Each process counts for itself: publishes come in over one link.
 type senders struct {
@@ -31,8 +31,14 @@ func (s *senders) take(domain string, r Rate, now time.Time) bool {
 	if r.PerSecond <= 0 {
 		return true
 	}
-	gap := time.Second / time.Duration(r.PerSecond)
-	span := gap * time.Duration(max(r.Burst, 1))
+	wait := s.every(domain, time.Second/time.Duration(r.PerSecond), r.Burst, now)
+	return wait == 0
+}
+
+// every counts one of what a sender may do once in a gap, and burst times at once;
+// or says in how long it may do it again.
+func (s *senders) every(domain string, gap time.Duration, burst int, now time.Time) time.Duration {
+	span := gap * time.Duration(max(burst, 1))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, known := s.used.get(domain)
@@ -40,10 +46,10 @@ func (s *senders) take(domain string, r Rate, now time.Time) bool {
 		at = now
 	}
 	if at = at.Add(gap); at.After(now.Add(span)) {
-		return false
+		return at.Sub(now.Add(span))
 	}
 	s.used.put(domain, at)
-	return true
+	return 0
 }
 
 // speak says whether the log is to hear of it: once a minute.

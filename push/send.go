@@ -19,17 +19,7 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 		default:
 		}
 	}()
-	n := Notification{
-		ID:       j.ID,
-		Class:    j.Key.Class,
-		Count:    max(j.Wake.Sent, j.Wake.Count, 1),
-		Owner:    j.Owner,
-		Address:  j.Key.Address,
-		Target:   j.Target,
-		Expires:  Expiry(j.Key.Class, j.Wake.Since),
-		Collapse: Collapse(j.Key.Class, j.Key.Node),
-		Content:  contentOf(j),
-	}
+	n := NotificationOf(j)
 	start := w.cfg.Now()
 	timeout := min(a.cfg.Timeout, n.Expires.Sub(start))
 	ctx, cancel := context.WithTimeout(sending, timeout)
@@ -54,6 +44,21 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 	s.Why = why
 	line.write(w.cfg.Logger, a, j, r)
 	w.settle(settling, j, s)
+}
+
+// NotificationOf is what a provider is asked to send for a wake.
+func NotificationOf(j session.Job) Notification {
+	return Notification{
+		ID:       j.ID,
+		Class:    j.Key.Class,
+		Count:    max(j.Wake.Sent, j.Wake.Count, 1),
+		Owner:    j.Owner,
+		Address:  j.Key.Address,
+		Target:   j.Target,
+		Expires:  Expiry(j.Key.Class, j.Wake.Since),
+		Collapse: Collapse(j.Key.Class, j.Key.Node),
+		Content:  contentOf(j),
+	}
 }
 
 // settlement turns the result of a try into the fate of the wake.

@@ -17,10 +17,18 @@ type Account struct {
 	Progress  []Progress           `json:"progress,omitempty"` // the same of each node of a cluster, the one that reported last at the end
 	Sessions  map[string]Session   `json:"sessions,omitempty"`
 	Endpoints map[Address]Endpoint `json:"endpoints,omitempty"`
-	Seen      []Sighting           `json:"seen,omitempty"`   // keys of stanzas already decided, oldest first
-	Ended     []Ending             `json:"ended,omitempty"`  // sessions that are gone, oldest first: repeats of their events are known
-	Serial    uint64               `json:"serial,omitempty"` // of the newest wake
-	Pending   map[WakeKey]Wake     `json:"-"`                // kept as rows of their own
+	Seen      []Sighting           `json:"seen,omitempty"`    // keys of stanzas already decided, oldest first
+	Ended     []Ending             `json:"ended,omitempty"`   // sessions that are gone, oldest first: repeats of their events are known
+	Serial    uint64               `json:"serial,omitempty"`  // of the newest wake
+	Devices   []Device             `json:"devices,omitempty"` // that the account registered with us, whoever publishes to them
+	Pending   map[WakeKey]Wake     `json:"-"`                 // kept as rows of their own
+}
+
+// Device is a registration as its account has it.
+type Device struct {
+	Node  string    `json:"node"`
+	Since time.Time `json:"since"` // when it first registered
+	At    time.Time `json:"at"`    // when it was last seen to register, to a day or so
 }
 
 // Progress is how far a node of a cluster has come with the events of an account
@@ -122,6 +130,7 @@ func (a Account) Clone() Account {
 	a.Endpoints = cloneMap(a.Endpoints)
 	a.Pending = cloneMap(a.Pending)
 	a.Progress = slices.Clone(a.Progress)
+	a.Devices = slices.Clone(a.Devices)
 	a.Ended = slices.Clone(a.Ended)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {
@@ -139,7 +148,7 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 
 // Empty reports whether nothing is left that is worth keeping.
 func (a Account) Empty() bool {
-	return len(a.Sessions) == 0 && len(a.Endpoints) == 0 && len(a.Pending) == 0
+	return len(a.Sessions) == 0 && len(a.Endpoints) == 0 && len(a.Pending) == 0 && len(a.Devices) == 0
 }
 
 // Changes says which pending wakes a decision wrote and which it took away.

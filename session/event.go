@@ -37,6 +37,7 @@ const (
 	Publish Kind = "publish" // XEP-0357 §7: a server published to a node of ours
 	Gone    Kind = "gone"    // the registration behind an endpoint is dead
 	Renew   Kind = "renew"   // the registration behind an endpoint has a token again
+	Test    Kind = "test"    // an operator had a push sent, which nobody owed
 )
 
 // Kinds lists every kind that a server module may report, in the order of docs/events.md.

@@ -6,8 +6,8 @@
 // # What is kept
 //
 // An owner is what a decision is about: an account of one of our hosts (key: its
-// bare JID), or a registration whose account we do not know (key: "node:" and
-// the node). Owner, pending wakes and reasons change together or not at all,
+// bare JID), a registration whose account we do not know (key: "node:" and the
+// node), or the list of what such an account registered (key: "roll:" and a name). Owner, pending wakes and reasons change together or not at all,
 // and only if nobody else changed the owner in between: Commit names the version
 // that the decision was made from.
 //

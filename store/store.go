@@ -36,10 +36,14 @@ func Shard(key string) int {
 // NodeKey is the owner key of a registration.
 func NodeKey(node string) string { return "node:" + node }
 
+// RollKey is the owner key of the list of what an account registered that is none
+// of ours. The name does not give the account away.
+func RollKey(name string) string { return "roll:" + name }
+
 // Host is the host that an owner belongs to: the domain of an account, and
-// nothing for a registration.
+// nothing for a registration and a list.
 func Host(key string) string {
-	if strings.HasPrefix(key, "node:") {
+	if strings.HasPrefix(key, "node:") || strings.HasPrefix(key, "roll:") { // no JID has a colon before its domain
 		return ""
 	}
 	if _, host, found := strings.Cut(key, "@"); found {
@@ -159,6 +163,10 @@ type Registrations interface {
 	// that is gone already stays as it is; ErrNotFound if there never was one.
 	// The reason must not be empty.
 	Unregister(ctx context.Context, node, reason string, at time.Time) error
+
+	// Registrations gives all of them, tombstones too, in no order. What is
+	// committed meanwhile may or may not be seen.
+	Registrations(ctx context.Context) iter.Seq2[session.Registration, error]
 
 	// CountRegistrations counts what is not a tombstone. It may be a few seconds old.
 	CountRegistrations(ctx context.Context) (map[RegistrationKind]int, error)

@@ -88,7 +88,7 @@ func NewMetrics(registry *prometheus.Registry, l Labels, count CountFunc) *Metri
 		Help: "Tries to deliver a wake, by provider, app and what came of it."}, []string{"provider", "app", "outcome"})
 	m.limited = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "rouse_publishes_limited_total",
-		Help: "Publishes that were answered wait because their domain sent more than it may."})
+		Help: "Publishes and registrations that were answered wait because their sender did more than it may."})
 	m.latency = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "rouse_wake_seconds",
 		Help:    "Time from the first event that a wake stands for to the answer of the provider.",
@@ -194,7 +194,7 @@ func (m *Metrics) Decision(rule string, v session.Verdict) {
 // UnknownNode counts a node of ours that the store does not know.
 func (m *Metrics) UnknownNode() { m.unknown.Inc() }
 
-// Limited counts a publish that was refused for its domain's rate.
+// Limited counts a publish or a registration that was refused for its sender's rate.
 func (m *Metrics) Limited() { m.limited.Inc() }
 
 // Wake counts one try to deliver a wake.

@@ -36,6 +36,7 @@ type app struct {
 	unified  *unifiedpush.Transport // nil: not offered
 	web      *web.Server            // nil: no listener
 	listener net.Listener
+	controls net.Listener // for commands on this machine; nil: they ask the store
 	metrics  *web.Metrics
 
 	cfg      atomic.Pointer[config.Config]
@@ -54,6 +55,9 @@ func (a *app) run(ctx context.Context, ready func()) error {
 
 	if a.web != nil {
 		rest.add(func(ctx context.Context) error { return a.web.Run(ctx, a.listener) })
+	}
+	if a.controls != nil {
+		rest.add(a.control)
 	}
 	work.add(a.gateway.Run)
 	work.add(a.workers.Run)
@@ -79,8 +83,10 @@ func (a *app) run(ctx context.Context, ready func()) error {
 
 // close gives back what build took, when run was never called.
 func (a *app) close() {
-	if a.listener != nil {
-		a.listener.Close()
+	for _, l := range []net.Listener{a.listener, a.controls} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if a.gateway != nil {
 		a.gateway.Close()

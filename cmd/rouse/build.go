@@ -80,7 +80,7 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Enrols: a.enrolment, Tells: a.tells, Offers: a.enabled,
 		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
@@ -120,6 +120,12 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		o := web.Options{Version: release, Started: a.started, Status: a.status, Fleet: a.fleet, Metrics: a.metrics, Log: a.log}
 		o.Others = a.others(cfg)
 		a.web = web.NewServer(o)
+	}
+	if cfg.Store.Redis == nil {
+		if a.controls, err = listenControl(controlSocket(&cfg.Store)); err != nil {
+			a.log.Warn("rouse devices and rouse send cannot ask this process", "err", err, "hint", "store.url with a shorter path, in a directory that rouse may write")
+			a.controls, err = nil, nil
+		}
 	}
 	return a, nil
 }

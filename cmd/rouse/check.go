@@ -60,6 +60,7 @@ type finding struct {
 	Text  string `json:"text"`
 	Why   string `json:"why,omitempty"`
 	Fix   string `json:"fix,omitempty"`
+	Took  string `json:"took,omitempty"`
 }
 
 type printer struct {
@@ -81,6 +82,9 @@ func (p *printer) print(f finding) {
 	if p.json {
 		json.NewEncoder(p.out).Encode(f)
 		return
+	}
+	if f.Took != "" {
+		f.Text += ", " + f.Took
 	}
 	fmt.Fprintf(p.out, "%-20s %-5s %s\n", f.Place, word, f.Text)
 	if f.Why != "" {
@@ -269,8 +273,12 @@ func checkApps(ctx context.Context, cfg *config.Config, p *printer) {
 			f.Fix += " (" + place + ")"
 			f.Why = "until this is right no device of " + app.Name + " is woken; registrations and wakes are kept"
 		}
+		c, off := clockFinding(app.Name, provider)
+		if off && !c.OK && !f.OK {
+			f.Fix = "set the clock first, see below; then " + f.Fix
+		}
 		p.print(f)
-		if c, off := clockFinding(app.Name, provider); off && !told {
+		if off && !told {
 			told = true
 			p.print(c)
 		}

@@ -38,7 +38,7 @@ func (r appserverRegistrar) Register(ctx context.Context, q appserver.Request) (
 	if to.App, ok = defaultApp(r.a.cfg.Load(), q.Provider); !ok {
 		return "", fmt.Errorf("no [[app]] of provider %s", q.Provider)
 	}
-	_, secret, err = r.a.gateway.Register(ctx, to)
+	_, secret, err = r.a.register(ctx, to)
 	if errors.Is(err, gateway.ErrTaken) {
 		return "", xmpp.Error{Type: xmpp.Cancel, Condition: xmpp.Conflict, Text: map[string]string{"": "the node is another device's"}}
 	}
@@ -68,7 +68,7 @@ func (r tigaseRegistrar) Register(ctx context.Context, q tigase.Request) (node s
 	if to.App == "" {
 		return "", fmt.Errorf("no [[app]] with tigase_provider %q", q.Provider)
 	}
-	node, _, err = r.a.gateway.Register(ctx, to)
+	node, _, err = r.a.register(ctx, to)
 	return node, err
 }
 

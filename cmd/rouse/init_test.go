@@ -14,7 +14,7 @@ func private(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1, 1, "private FILE")
 	info, err := os.Stat(ts.MkAbs(args[0]))
 	ts.Check(err)
-	if info.Mode() != 0o600 {
+	if info.Mode().Perm() != 0o600 {
 		ts.Fatalf("%s has mode %v", args[0], info.Mode())
 	}
 }

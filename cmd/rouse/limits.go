@@ -1,6 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	xmpp "mellium.im/xmpp/stanza"
+
 	"rouse/business"
 	"rouse/config"
 	"rouse/gateway"
@@ -16,6 +23,24 @@ func (a *app) policy() business.Policy {
 func (a *app) senderRate() gateway.Rate {
 	r := a.cfg.Load().Rules
 	return gateway.Rate{PerSecond: r.SenderRate, Burst: r.SenderBurst}
+}
+
+// enrolment is what accounts and domains may register.
+func (a *app) enrolment() gateway.Enrolment {
+	r := a.cfg.Load().Rules
+	return gateway.Enrolment{Devices: r.Devices, Account: r.Registrations, Domain: r.NewDevices}
+}
+
+// register has the gateway keep a device. Who registers too much is told to come
+// again; servers and apps keep what they have.
+func (a *app) register(ctx context.Context, r gateway.RegisterRequest) (node, secret string, err error) {
+	node, secret, err = a.gateway.Register(ctx, r)
+	var over *gateway.Limited
+	if errors.As(err, &over) {
+		err = xmpp.Error{Type: xmpp.Wait, Condition: xmpp.ResourceConstraint, Text: map[string]string{
+			"": fmt.Sprintf("too many registrations; again in %v", over.Again.Round(time.Second)+time.Second)}}
+	}
+	return node, secret, err
 }
 
 // scarce tells the apps whose devices take few silent wakes: those of Apple's.

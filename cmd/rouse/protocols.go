@@ -101,7 +101,7 @@ func (r registrar) Register(ctx context.Context, q p2.Request) (node, secret str
 	if !ok {
 		return "", "", fmt.Errorf("no [[app]] of provider %s", q.Provider)
 	}
-	return r.a.gateway.Register(ctx, gateway.RegisterRequest{
+	return r.a.register(ctx, gateway.RegisterRequest{
 		Account: q.Account, Provider: q.Provider, App: app, Token: q.Token, Device: q.Device, Channel: q.Channel, Domain: q.Domain,
 	})
 }
@@ -136,7 +136,7 @@ func (s subscriber) Subscribe(ctx context.Context, q subscription.Request) (node
 	if err != nil {
 		return "", "", subscription.Unusable{Why: err.Error()}
 	}
-	return s.a.gateway.Register(ctx, gateway.RegisterRequest{
+	return s.a.register(ctx, gateway.RegisterRequest{
 		Account: q.Account, Provider: config.WebPush, App: s.app, Token: token, Device: q.Device,
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +35,12 @@ import (
 //	edit FILE OLD NEW             replaces a text that is in the file once
 //	standins [CONDITION]          starts an XMPP server (which refuses the first try with CONDITION), APNs and
 //	                              FCM, and writes rouse.toml for them with all files that it names
+//	ours                          has rouse.toml say that example.org is a host of ours
+//	pushes                        puts devices that the stand-ins know into rouse.db
+//	pushed NODE TYPE              wants the last push that APNs took to be for a device of those
+//	answers WHO STATUS REASON     has apns, fcm or google (access tokens) answer the next request so
+//	refuses WHO STATUS REASON     has apns or fcm refuse our credentials; 0 for STATUS: no longer
+//	clock DURATION                has the clocks of both be ahead so much
 //	mute                          the same with a server that takes the handshake and says nothing more
 //	takestore                     holds rouse.db open, as another rouse
 //	private FILE                  wants a file to be for its owner alone
@@ -52,7 +59,7 @@ import (
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
-//	signal NAME                   HUP, INT or TERM for it
+//	signal NAME                   HUP, INT, TERM or KILL for it
 //	ends CODE                     waits for its end
 //	get PATH CODE                 asks its listener; the answer goes to stdout
 func TestScripts(t *testing.T) {
@@ -84,6 +91,12 @@ func TestScripts(t *testing.T) {
 			"private":     private,
 			"secretshown": secretShown,
 			"standins":    onStage(0, 1, (*stage).standins),
+			"ours":        ours,
+			"pushes":      onStage(0, 0, (*stage).pushes),
+			"pushed":      onStage(2, 2, (*stage).pushed),
+			"answers":     onStage(3, 3, (*stage).answers),
+			"refuses":     onStage(3, 3, (*stage).refuses),
+			"clock":       onStage(1, 1, (*stage).setClock),
 			"mute":        onStage(0, 0, (*stage).mute),
 			"serve":       onStage(0, -1, (*stage).serve),
 			"log":         onStage(1, 1, (*stage).log),
@@ -168,6 +181,9 @@ type stage struct {
 	t *testing.T
 	*serving
 	redis map[string]*lab.Redis
+	apns  *pushtest.APNs
+	fcm   *pushtest.FCM
+	ahead atomic.Int64 // of the stand-ins' clocks, nanoseconds
 }
 
 // serving is one rouse serve.
@@ -191,12 +207,13 @@ func onStage(least, most int, do func(*stage, *testscript.TestScript, []string))
 
 func (g *stage) standins(ts *testscript.TestScript, refuse []string) {
 	server := componenttest.New(g.t, componenttest.Options{Host: "push.example.org", Refuse: refuse})
-	apns, err := pushtest.NewAPNs(pushtest.APNsOptions{})
+	apns, err := pushtest.NewAPNs(pushtest.APNsOptions{Now: g.clock})
 	ts.Check(err)
 	ts.Defer(func() { apns.Close() })
-	fcm, err := pushtest.NewFCM(pushtest.FCMOptions{})
+	fcm, err := pushtest.NewFCM(pushtest.FCMOptions{Now: g.clock})
 	ts.Check(err)
 	ts.Defer(func() { fcm.Close() })
+	g.apns, g.fcm = apns, fcm
 	dir := ts.MkAbs(".")
 	_, _, err = apns.WriteFiles(dir)
 	ts.Check(err)
@@ -232,6 +249,12 @@ ca_file = "fcm-ca.pem"
 [web]
 listen = "127.0.0.1:0"
 `, component, apns, fcm), 0o600))
+}
+
+func ours(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, 0, "ours")
+	text := strings.Replace(ts.ReadFile("rouse.toml"), "[component]\n", "[component]\nhosts = [\"example.org\"]\n", 1)
+	ts.Check(os.WriteFile(ts.MkAbs("rouse.toml"), []byte(text), 0o600))
 }
 
 // mute is a server that lets rouse wait for the end of its stream.
@@ -326,7 +349,7 @@ func (g *stage) notified(ts *testscript.TestScript, args []string) {
 }
 
 func (g *stage) signal(ts *testscript.TestScript, args []string) {
-	sig, ok := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	sig, ok := map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[0]]
 	if !ok {
 		ts.Fatalf("no signal %q", args[0])
 	}

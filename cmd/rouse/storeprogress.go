@@ -115,6 +115,7 @@ func printTally(w io.Writer, t transfer.Tally) {
 	}{
 		{"accounts", t.Accounts, ""}, {"registrations", t.Registrations, ""},
 		{"nodes", t.Nodes, "registrations that servers publish to without our module"},
+		{"lists", t.Rolls, "of what accounts of other servers registered"},
 		{"wakes", t.Wakes, "owed"}, {"reasons", t.Reasons, "decisions that are on record"},
 		{"hosts", t.Reporters, "whose module reports"},
 	} {

@@ -17,6 +17,7 @@ type fault struct {
 	known   bool     // it is an error of a Google API
 	status  string   // google.rpc.Code
 	code    string   // of the FcmError; empty: there is none
+	reason  string   // of the ErrorInfo: which rule of Google's was broken
 	fields  []string // of the BadRequest: what is wrong
 	message string
 }
@@ -30,6 +31,7 @@ func parseFault(body []byte) fault {
 			Details []struct {
 				Type            string `json:"@type"`
 				ErrorCode       string `json:"errorCode"`
+				Reason          string `json:"reason"`
 				FieldViolations []struct {
 					Field string `json:"field"`
 				} `json:"fieldViolations"`
@@ -44,6 +46,8 @@ func parseFault(body []byte) fault {
 		switch d.Type {
 		case "type.googleapis.com/google.firebase.fcm.v1.FcmError":
 			f.code = d.ErrorCode
+		case "type.googleapis.com/google.rpc.ErrorInfo":
+			f.reason = d.Reason
 		case "type.googleapis.com/google.rpc.BadRequest":
 			for _, v := range d.FieldViolations {
 				f.fields = append(f.fields, v.Field)
@@ -71,6 +75,7 @@ const (
 	ourMistake  = "this is a mistake in rouse, please report it"
 	anyAccount  = "look at credentials_file: the service account must be of the app's Firebase project, enabled, and have the role Firebase Cloud Messaging API Admin"
 	anyProject  = "look at project_id in credentials_file, and whether the Firebase Cloud Messaging API is enabled in that project"
+	disabledAPI = "enable the Firebase Cloud Messaging API (fcm.googleapis.com) in the Google Cloud console for the project of credentials_file; it takes some minutes"
 	otherSender = "if this happens to every device, look at credentials_file: it must be of the project that the app is built with"
 	appleSide   = "look at the APNs key or the Web Push key that is stored in the Firebase console"
 	ourEndpoint = "if it goes on, look at endpoint: this is not how FCM answers"
@@ -94,6 +99,8 @@ func classify(status int, f fault) push.Result {
 		return push.Result{Outcome: push.Unavailable}
 	}
 	switch {
+	case status == http.StatusForbidden && f.reason == "SERVICE_DISABLED":
+		return push.Result{Outcome: push.BadConfig, Remedy: disabledAPI}
 	case status >= 500:
 		return push.Result{Outcome: push.Unavailable}
 	case status == http.StatusTooManyRequests:

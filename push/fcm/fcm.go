@@ -1,6 +1,7 @@
 package fcm
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -170,7 +171,7 @@ func (p *Provider) result(note *h2.Note, seen *trace, name string, err error) pu
 	r := classify(note.Status, f)
 	code := f.code
 	if code == "" {
-		code = f.status
+		code = cmp.Or(f.reason, f.status)
 	}
 	r.Reason = strings.TrimSpace(fmt.Sprintf("%d %s", note.Status, word(code)))
 	if r.Err = err; note.Status == http.StatusServiceUnavailable {

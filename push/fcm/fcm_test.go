@@ -113,6 +113,7 @@ func TestClassify(t *testing.T) {
 		{"UNSPECIFIED_ERROR", 400, body(400, "UNKNOWN", "No more information", "UNSPECIFIED_ERROR", ""), push.Unavailable},
 		{"UNAUTHENTICATED", 401, body(401, "UNAUTHENTICATED", "Invalid credentials", "", ""), push.BadCredentials},
 		{"PERMISSION_DENIED", 403, body(403, "PERMISSION_DENIED", "Permission denied", "", ""), push.BadCredentials},
+		{"SERVICE_DISABLED", 403, []byte(`{"error":{"code":403,"status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED"}]}}`), push.BadConfig},
 		{"NOT_FOUND without FcmError", 404, body(404, "NOT_FOUND", "Requested entity was not found.", "", ""), push.BadConfig},
 		{"a new error", 409, body(409, "ABORTED", "?", "NEW", ""), push.BadRequest},
 		{"HTML, 400", 400, []byte("<html>registration token"), push.Unavailable},

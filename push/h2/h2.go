@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strconv"
 	"time"
@@ -53,6 +54,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(r.Context())
+	if trace != nil && trace.GetConn != nil {
+		trace.GetConn(r.URL.Host)
+	}
 	conn, err := t.reserve(r)
 	if err != nil {
 		if r.Body != nil {
@@ -61,6 +66,9 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer t.release()
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{})
+	}
 	asked := time.Now()
 	resp, err := conn.RoundTrip(r)
 	if err != nil {

@@ -176,6 +176,9 @@ func (a *APNs) judge(r *http.Request, got Received) (int, string) {
 	if status, reason := a.authorise(r.TLS, r.Header); status != http.StatusOK {
 		return status, reason
 	}
+	if r, is := a.refused(); is {
+		return r.Status, r.Reason
+	}
 	if reason := a.headers(got, r.Header); reason != "" {
 		return http.StatusBadRequest, reason
 	}

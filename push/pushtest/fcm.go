@@ -188,6 +188,7 @@ type fault struct {
 	status  int
 	code    string // of the FcmError detail; empty: there is none
 	field   string // of a BadRequest detail
+	reason  string // of an ErrorInfo detail
 	message string
 }
 
@@ -198,6 +199,9 @@ func (f fault) body() []byte {
 	var details []map[string]any
 	if f.code != "" {
 		details = append(details, map[string]any{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": f.code})
+	}
+	if f.reason != "" {
+		details = append(details, map[string]any{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": f.reason, "domain": "googleapis.com"})
 	}
 	if f.field != "" {
 		details = append(details, map[string]any{"@type": "type.googleapis.com/google.rpc.BadRequest",
@@ -210,6 +214,7 @@ func (f fault) body() []byte {
 var ttlFormat = regexp.MustCompile(`^\d+(\.\d{1,9})?s$`)
 
 func (f *FCM) judge(r *http.Request, m fcmRequest, decoded error) fault {
+	refusal, refused := f.refused()
 	switch {
 	case r.ProtoMajor != 2:
 		return fault{status: http.StatusHTTPVersionNotSupported, message: "HTTP/2 only"}
@@ -219,6 +224,8 @@ func (f *FCM) judge(r *http.Request, m fcmRequest, decoded error) fault {
 		return fault{status: http.StatusUnauthorized, message: "Request had invalid authentication credentials."}
 	case r.URL.Path != "/v1/projects/"+f.opts.ProjectID+"/messages:send":
 		return fault{status: http.StatusForbidden, message: "Permission denied on the project."}
+	case refused:
+		return fault{status: refusal.Status, reason: refusal.Reason, message: "Refused."}
 	case decoded != nil:
 		return fault{status: http.StatusBadRequest, field: "message", message: "Invalid JSON payload received."}
 	}

@@ -58,6 +58,7 @@ type script struct {
 	answer   func(Received) *Reply
 	answered func(Received)
 	queue    []Reply
+	refusal  Reply
 }
 
 // Answer has fn decide about every request that the stand-in would take; nil
@@ -82,6 +83,21 @@ func (s *script) Queue(replies ...Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, replies...)
+}
+
+// Refuse has every request with good credentials refused so, before its token is
+// looked at: a key for another environment, an API that is not enabled. The zero
+// Reply ends that.
+func (s *script) Refuse(r Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = r
+}
+
+func (s *script) refused() (Reply, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal, s.refusal.Status != 0
 }
 
 // Received lists all requests in the order they came.

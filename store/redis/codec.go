@@ -97,7 +97,8 @@ func parseOwner(text string) (owner, error) {
 }
 
 // appendAccount writes sessions by id, serial, epoch and counter, endpoints by
-// address, sessions that ended, keys of stanzas, and how far nodes have come.
+// address, sessions that ended, keys of stanzas, how far nodes have come, and what
+// registered.
 func appendAccount(b []byte, a session.Account) []byte {
 	l := newList(b)
 	l.value(len(a.Sessions) == 0, func(b []byte) []byte {
@@ -138,6 +139,13 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
+	l.value(len(a.Devices) == 0, func(b []byte) []byte {
+		b = append(b, '[')
+		for _, d := range a.Devices {
+			b = appendDevice(separate(b, '['), d)
+		}
+		return append(b, ']')
+	})
 	return l.close()
 }
 
@@ -156,7 +164,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	var ended []endingRow
 	var seen []sightingRow
 	var progress []progressRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress); err != nil {
+	var devices []deviceRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress, &devices); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -174,6 +183,9 @@ func parseAccount(text []byte) (session.Account, error) {
 	for _, p := range progress {
 		a.Progress = append(a.Progress, session.Progress(p))
 	}
+	for _, d := range devices {
+		a.Devices = append(a.Devices, session.Device(d))
+	}
 	return a, nil
 }
 
@@ -183,6 +195,7 @@ type (
 	endingRow   session.Ending
 	sightingRow session.Sighting
 	progressRow session.Progress
+	deviceRow   session.Device
 )
 
 func appendProgress(b []byte, p session.Progress) []byte {
@@ -195,6 +208,21 @@ func appendProgress(b []byte, p session.Progress) []byte {
 
 func (p *progressRow) UnmarshalJSON(text []byte) error {
 	return fields(text, &p.Node, &p.Epoch, &p.Counter)
+}
+
+func appendDevice(b []byte, d session.Device) []byte {
+	l := newList(b)
+	l.string(d.Node)
+	l.time(d.Since)
+	l.time(d.At)
+	return l.close()
+}
+
+func (d *deviceRow) UnmarshalJSON(text []byte) error {
+	var since, at int64
+	err := fields(text, &d.Node, &since, &at)
+	d.Since, d.At = moment(since), moment(at)
+	return err
 }
 
 // appendSession writes the state as its place in letters, of acknowledged stanzas

@@ -20,6 +20,7 @@ func someAccount() session.Account {
 		Progress:  []session.Progress{{Node: "n@a", Epoch: 4, Counter: 12}},
 		Ended:     []session.Ending{{Session: "old", Epoch: 2, Counter: 8, At: noon}},
 		Seen:      []session.Sighting{{Key: "id", At: noon, Woken: []session.Address{phone}}},
+		Devices:   []session.Device{{Node: "n 1", Since: noon, At: noon.Add(1)}},
 		Serial:    1<<64 - 1, Epoch: 3, Counter: 11,
 	}
 }

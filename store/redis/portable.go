@@ -6,18 +6,23 @@ import (
 	"iter"
 	"time"
 
+	"rouse/session"
 	"rouse/store"
 )
 
 // Items scans for each kind of thing, and reads what a page of keys names together.
 func (s *Store) Items(ctx context.Context) iter.Seq2[store.Item, error] {
+	return s.items(ctx, keptKind, reporterKind, registrationKind, ownersName)
+}
+
+func (s *Store) items(ctx context.Context, kinds ...string) iter.Seq2[store.Item, error] {
 	return func(yield func(store.Item, error) bool) {
 		if err := s.enter(ctx); err != nil {
 			yield(store.Item{}, err)
 			return
 		}
 		defer s.leave()
-		for _, kind := range []string{keptKind, reporterKind, registrationKind, ownersName} {
+		for _, kind := range kinds {
 			for names, err := range s.find(ctx, kind) {
 				if err != nil {
 					yield(store.Item{}, err)
@@ -36,6 +41,17 @@ func (s *Store) Items(ctx context.Context) iter.Seq2[store.Item, error] {
 						return
 					}
 				}
+			}
+		}
+	}
+}
+
+// Registrations scans as Items does.
+func (s *Store) Registrations(ctx context.Context) iter.Seq2[session.Registration, error] {
+	return func(yield func(session.Registration, error) bool) {
+		for item, err := range s.items(ctx, registrationKind) {
+			if !yield(item.Registration, err) {
+				return
 			}
 		}
 	}

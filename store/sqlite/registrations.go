@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"rouse/session"
@@ -125,6 +126,17 @@ func (s *Store) end(ctx context.Context, node, reason string, at time.Time, chan
 // expire takes away tombstones that are old enough by the caller's clock.
 func (t *tx) expire(now time.Time) error {
 	return t.exec(`DELETE FROM registration WHERE token='' AND dead<>'' AND died<?`, nanos(now.Add(-store.TombstoneAge)))
+}
+
+// Registrations reads page by page.
+func (s *Store) Registrations(ctx context.Context) iter.Seq2[session.Registration, error] {
+	return func(yield func(session.Registration, error) bool) {
+		for item, err := range s.registrations(ctx) {
+			if !yield(item.Registration, err) {
+				return
+			}
+		}
+	}
 }
 
 // CountRegistrations looks at every registration: it is for metrics, which ask seldom.

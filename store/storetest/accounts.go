@@ -21,6 +21,7 @@ func full() session.Account {
 	nodeless := session.Address{Service: "push.other.example"}
 	return session.Account{
 		Epoch: 1<<63 + 7, Counter: 3, Serial: 9,
+		Devices: []session.Device{{Node: "n1", Since: noon, At: noon.Add(2)}, {Node: "n2", Since: noon.Add(1)}},
 		Sessions: map[string]session.Session{
 			"a": {Resource: "phone ☎ \"x\"", Client: "c", State: session.Hibernated, Epoch: 4, Counter: 5, Out: 6, Acked: 7, Covered: [session.NumClasses]uint64{session.Call: 3}, Told: session.Mark{Epoch: 4, Seq: 8}},
 			"b": {State: session.Active, Epoch: 4, Counter: 1, Told: session.Mark{Node: "ejabberd@b", Epoch: 4, Seq: 2}},

@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, reopen func(t *testi
 		"Forget": forget, "NotShared": notShared, "Owners": owners, "Counts": countsAll, "Refused": refused,
 		"ClaimOrder": claimOrder, "Lease": lease, "Settle": settle, "Withdraw": withdraw, "ClaimTogether": claimTogether, "NextDue": nextDue,
 		"Reasons": reasons, "ReasonsBounded": reasonsBounded,
-		"Register": register, "Bury": bury, "Unregister": unregister, "Reporters": reporters, "Keep": keep,
+		"Register": register, "Registrations": registrations, "Bury": bury, "Unregister": unregister, "Reporters": reporters, "Keep": keep,
 		"EndLeases": endLeases, "Processes": processes, "Portable": portable,
 		"Cancelled": cancelled, "Closed": closed,
 	} {

@@ -43,6 +43,42 @@ func register(t *testing.T, s store.Store) {
 	}
 }
 
+// registrations: more than a page of them, each once, dead or alive.
+func registrations(t *testing.T, s store.Store) {
+	want := make(map[string]session.Registration)
+	for i := range 1100 {
+		r := device()
+		if r.Node = fmt.Sprintf("node %d", i); i%10 == 0 {
+			r.Dead, r.Died = "apns: 410", noon
+		}
+		want[r.Node] = r
+	}
+	var all sync.WaitGroup
+	for _, r := range want {
+		all.Go(func() {
+			if err := s.Register(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for r, err := range s.Registrations(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, ok := want[r.Node]; !ok || w != r {
+			t.Errorf("%+v, want %+v", r, w)
+		}
+		delete(want, r.Node)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d were not seen", len(want))
+	}
+	for range s.Registrations(t.Context()) {
+		break // and nothing hangs
+	}
+}
+
 func bury(t *testing.T, s store.Store) {
 	if _, err := s.Bury(t.Context(), "node 1", "gone", noon); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("nobody: %v, want ErrNotFound", err)

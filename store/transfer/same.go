@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,6 +170,8 @@ func lookUp(ctx context.Context, s store.Store, i store.Item, now func() time.Ti
 func name(i store.Item) string {
 	const shown = 6
 	switch node := i.Registration.Node; {
+	case strings.HasPrefix(i.Owner.Key, store.RollKey("")):
+		return "what an account of another server registered"
 	case i.Owner.Key != "" && store.Host(i.Owner.Key) == "":
 		node = i.Owner.Key[len(store.NodeKey("")):]
 		return "the state of the registration " + node[:min(shown, len(node))] + "…"

@@ -11,6 +11,7 @@ import (
 type Tally struct {
 	Accounts      int `json:"accounts"`
 	Nodes         int `json:"nodes"` // registrations with a state of their own: servers without our module publish to them
+	Rolls         int `json:"lists"` // lists of what accounts of other servers registered
 	Registrations int `json:"registrations"`
 	Wakes         int `json:"wakes"`
 	Reasons       int `json:"reasons"`
@@ -20,13 +21,15 @@ type Tally struct {
 
 // Items is all that can be copied one by one.
 func (t Tally) Items() int {
-	return t.Accounts + t.Nodes + t.Registrations + t.Reporters + t.Names
+	return t.Accounts + t.Nodes + t.Rolls + t.Registrations + t.Reporters + t.Names
 }
 
 func (t *Tally) add(i store.Item) {
 	switch {
 	case strings.HasPrefix(i.Owner.Key, store.NodeKey("")):
 		t.Nodes++
+	case strings.HasPrefix(i.Owner.Key, store.RollKey("")):
+		t.Rolls++
 	case i.Owner.Key != "":
 		t.Accounts++
 	case i.Registration.Node != "":
