@@ -74,7 +74,7 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
 
 	requests := &events.Requests{Link: &a.link}
-	third := relay.New(relayServer{requests})
+	third := relay.New(relayServer{requests}, a.words)
 	if a.apps, err = providers(cfg, third); err != nil {
 		return nil, err
 	}

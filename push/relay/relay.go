@@ -29,6 +29,22 @@ type PublishRequest struct {
 	Node    string
 	Class   session.Class
 	Count   int
+	Words
+}
+
+// Words are what leaves the host besides that there is something, and how much.
+type Words struct {
+	Sender bool   // who wrote last: the server fills it in, we do not know
+	Body   string // in place of what was written; empty: nothing
+}
+
+// of gives what is said of a class. A text tells the push service that the wake is
+// of importance: servers say it so, and there is no other way.
+func (w Words) of(c session.Class) Words {
+	if c < session.Group {
+		w.Body = ""
+	}
+	return w
 }
 
 // Server has a server module publish.
@@ -49,6 +65,7 @@ func (r *Refusal) Error() string { return r.Type + " " + r.Condition }
 // Provider has wakes published by the account's server.
 type Provider struct {
 	server Server
+	words  func() Words
 
 	mu      sync.Mutex
 	waiting map[string]*waiter // by wake
@@ -64,9 +81,9 @@ type waiter struct {
 
 var _ push.Provider = (*Provider)(nil)
 
-// New makes a provider.
-func New(s Server) *Provider {
-	return &Provider{server: s, waiting: make(map[string]*waiter)}
+// New makes a provider. words is asked at each wake.
+func New(s Server, words func() Words) *Provider {
+	return &Provider{server: s, words: words, waiting: make(map[string]*waiter)}
 }
 
 // Check has nothing to prove: the server publishes in its own name.
@@ -97,7 +114,8 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	}
 	w := p.enter(n.ID)
 	defer p.leave(n.ID, w)
-	req := PublishRequest{Host: host, User: user, Wake: n.ID, Service: n.Address.Service, Node: n.Address.Node, Class: n.Class, Count: n.Count}
+	req := PublishRequest{Host: host, User: user, Wake: n.ID, Service: n.Address.Service, Node: n.Address.Node, Class: n.Class, Count: n.Count,
+		Words: p.words().of(n.Class)}
 	for range 2 {
 		if err := p.server.Publish(ctx, req); err != nil {
 			return refused(err)

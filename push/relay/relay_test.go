@@ -32,6 +32,11 @@ func (s *server) Publish(_ context.Context, r PublishRequest) error {
 	return nil
 }
 
+// says is what is configured.
+func says(w Words) func() Words { return func() Words { return w } }
+
+var quiet = says(Words{})
+
 func wake() push.Notification {
 	return push.Notification{ID: "w1", Class: session.Message, Count: 2, Owner: "juliet@example.org",
 		Address: session.Address{Service: "push.other.example", Node: "yxs32uqsflafdk3iuqo"}}
@@ -60,7 +65,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{asked: make(chan PublishRequest, 2)}
-			p := New(s)
+			p := New(s, quiet)
 			done := make(chan push.Result)
 			go func() { done <- p.Send(context.Background(), wake()) }()
 			want := PublishRequest{Host: "example.org", User: "juliet", Wake: "w1", Service: "push.other.example",
@@ -91,7 +96,7 @@ func TestAnswers(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{asked: make(chan PublishRequest, 3)}
-		p := New(s)
+		p := New(s, quiet)
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 		defer cancel()
@@ -108,7 +113,7 @@ func TestNoAnswer(t *testing.T) {
 func TestLateAnswerToTheFirstCountsForTheRepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{asked: make(chan PublishRequest, 3)}
-		p := New(s)
+		p := New(s, quiet)
 		go func() {
 			time.Sleep(AnswerTime + time.Second)
 			p.Answer("w1", "", "")
@@ -130,7 +135,7 @@ func TestServerRefuses(t *testing.T) {
 		{errors.New("the component is not connected"), push.Unavailable},
 	} {
 		s := &server{asked: make(chan PublishRequest, 1), answer: func(int) error { return c.err }}
-		p := New(s)
+		p := New(s, quiet)
 		if r := p.Send(t.Context(), wake()); r.Outcome != c.want || s.n.Load() != 1 || len(p.waiting) != 0 {
 			t.Errorf("%v: %+v", c.err, r)
 		}
@@ -139,7 +144,7 @@ func TestServerRefuses(t *testing.T) {
 
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(&server{asked: make(chan PublishRequest, 1)})
+		p := New(&server{asked: make(chan PublishRequest, 1)}, quiet)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if r := p.Send(ctx, wake()); r.Outcome != push.Unavailable || len(p.waiting) != 0 {
@@ -151,7 +156,7 @@ func TestCutOff(t *testing.T) {
 // After a lease ended a second worker may send the same wake.
 func TestTwoTriesOfOneWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(&server{asked: make(chan PublishRequest, 4)})
+		p := New(&server{asked: make(chan PublishRequest, 4)}, quiet)
 		done := make(chan push.Result, 2)
 		for range 2 {
 			go func() { done <- p.Send(context.Background(), wake()) }()
@@ -168,8 +173,28 @@ func TestOwnerMustBeAnAccount(t *testing.T) {
 	for _, owner := range []string{"", "node:abc", "@example.org", "juliet@"} {
 		n := wake()
 		n.Owner = owner
-		if r := New(&server{}).Send(t.Context(), n); r.Outcome != push.BadRequest {
+		if r := New(&server{}, quiet).Send(t.Context(), n); r.Outcome != push.BadRequest {
 			t.Errorf("%q: %+v", owner, r)
+		}
+	}
+}
+
+// TestWhatLeavesTheHost: the operator decides, and a text stands for messages only.
+func TestWhatLeavesTheHost(t *testing.T) {
+	for _, words := range []Words{{}, {Body: "New Message!"}, {Sender: true}, {Sender: true, Body: "Neue Nachricht"}} {
+		for class := session.Silent; class < session.NumClasses; class++ {
+			s := &server{asked: make(chan PublishRequest, 1), answer: func(int) error { return errors.New("enough") }}
+			n := wake()
+			n.Class = class
+			n.Content = push.Content{Sender: "romeo@example.net", Body: "what he wrote", Encrypted: "AAAA"}
+			New(s, says(words)).Send(t.Context(), n)
+			want := words
+			if class == session.Silent || class == session.Subscription {
+				want.Body = ""
+			}
+			if got := <-s.asked; got.Words != want {
+				t.Errorf("%v of %+v: %+v, want %+v", class, words, got.Words, want)
+			}
 		}
 	}
 }
