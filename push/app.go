@@ -13,7 +13,8 @@ type app struct {
 	cfg  App
 
 	inflight int
-	services map[string]int // sends under way by push service, where PerService
+	services map[string]int     // sends under way by push service, where PerService
+	absent   map[string]absence // push services that nobody answers for, where PerService
 	breaker  Breaker
 	proved   bool          // a wake was delivered: topic, environment and project are right
 	took     time.Duration // what a send takes, smoothed
@@ -32,7 +33,7 @@ func newApp(name string, cfg App) *app {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	return &app{name: name, cfg: cfg, services: make(map[string]int), took: 100 * time.Millisecond}
+	return &app{name: name, cfg: cfg, services: make(map[string]int), absent: make(map[string]absence), took: 100 * time.Millisecond}
 }
 
 // admit takes a slot for the wake, or says when it is to come back and why.
@@ -62,6 +63,12 @@ func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why
 	if a.breaker = b; !ok {
 		// Spread behind the probe, so that they find out together whether it went well.
 		return b.Probe.Add(time.Duration(r * float64(ProbeEvery/4))), fmt.Sprintf("the app is stopped: %s", b.Why)
+	}
+	if s, known := a.absent[j.Key.Service]; known {
+		s, again, ok := s.allow(now)
+		if a.absent[j.Key.Service] = s; !ok {
+			return again.Add(time.Duration(r * float64(ProbeEvery/4))), "waits: its push service does not answer"
+		}
 	}
 	if a.inflight == 0 {
 		a.moved = now

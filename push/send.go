@@ -49,6 +49,9 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 	a.leave(now, took, r, why)
 	s := a.settlement(now, j, r, n.Expires, w.cfg.Rand())
 	line := a.line(now, r, wasOpen)
+	if a.cfg.PerService && a.heard(now, j.Key.Service, r) {
+		line.level, line.text = slog.LevelWarn, "nobody answers for a push service: it is asked with one wake now and then; registrations are kept"
+	}
 	w.mu.Unlock()
 
 	s.Why = why
@@ -145,6 +148,9 @@ func (l line) write(log *slog.Logger, a *app, j session.Job, r Result) {
 		slog.String("node", short(j.Key.Node)),
 		slog.String("outcome", r.Outcome.String()),
 		slog.String("reason", r.Reason),
+	}
+	if a.cfg.PerService {
+		attrs = append(attrs, slog.String("service", j.Key.Service))
 	}
 	if err := Scrub(r.Err, j.Target.Token); err != nil {
 		attrs = append(attrs, slog.String("err", err.Error()))

@@ -31,7 +31,7 @@ type App struct {
 	Concurrency int           // sends under way at once; 0: DefaultConcurrency. Calls may use a quarter more
 	Timeout     time.Duration // for one try; 0: DefaultTimeout
 	Rate        int           // wakes in a second; 0: no limit. Calls do not count
-	PerService  bool          // no push service may take more than an eighth of Concurrency (relay)
+	PerService  bool          // relay: each push service may take an eighth of Concurrency, and little once nobody answers for it
 }
 
 // What WorkersConfig and App mean by zero.

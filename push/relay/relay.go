@@ -131,7 +131,7 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 			return push.Result{Outcome: push.Unavailable, Reason: "no answer in time", Err: ctx.Err()}
 		}
 	}
-	return push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: fmt.Errorf("the push service %s does not answer", n.Address.Service)}
+	return push.Result{Outcome: push.Unavailable, Reason: "no answer", Absent: true, Err: fmt.Errorf("the push service %s does not answer", n.Address.Service)}
 }
 
 func (p *Provider) enter(wake string) *waiter {
@@ -178,8 +178,18 @@ func judge(r Refusal) push.Result {
 	case r.Type != "wait" && (r.Condition == "item-not-found" || r.Condition == "gone"):
 		return push.Result{Outcome: push.TokenGone, Reason: word(r.Type) + " " + word(r.Condition)}
 	default:
-		return push.Result{Outcome: push.Unavailable, Reason: word(r.Type) + " " + word(r.Condition)}
+		return push.Result{Outcome: push.Unavailable, Reason: word(r.Type) + " " + word(r.Condition), Absent: absent(r.Condition)}
 	}
+}
+
+// absent: servers say it of a domain that they do not reach, or where nobody
+// answers for an address (RFC 6120 §8.3.3).
+func absent(condition string) bool {
+	switch condition {
+	case "remote-server-not-found", "remote-server-timeout", "service-unavailable":
+		return true
+	}
+	return false
 }
 
 // word keeps of what a stranger sent what can stand in records.

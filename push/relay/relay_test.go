@@ -47,21 +47,22 @@ func TestAnswers(t *testing.T) {
 		condition, errType string
 		want               push.Outcome
 		reason             string
+		absent             bool
 	}{
-		{"", "", push.Delivered, "result"},
-		{"item-not-found", "cancel", push.TokenGone, "cancel item-not-found"},
-		{"gone", "cancel", push.TokenGone, "cancel gone"},
-		{"gone", "modify", push.TokenGone, "modify gone"},
-		{"item-not-found", "wait", push.Unavailable, "wait item-not-found"},
-		{"service-unavailable", "cancel", push.Unavailable, "cancel service-unavailable"},
-		{"remote-server-not-found", "cancel", push.Unavailable, "cancel remote-server-not-found"},
-		{"remote-server-timeout", "wait", push.Unavailable, "wait remote-server-timeout"},
-		{"internal-server-error", "wait", push.Unavailable, "wait internal-server-error"},
-		{"bad-request", "cancel", push.Unavailable, "cancel bad-request"},
-		{"forbidden", "auth", push.Unavailable, "auth forbidden"},
-		{"policy-violation", "cancel", push.Unavailable, "cancel policy-violation"},
-		{"", "cancel", push.Unavailable, "cancel "},
-		{"Sécret", "<x/>", push.Unavailable, " "},
+		{"", "", push.Delivered, "result", false},
+		{"item-not-found", "cancel", push.TokenGone, "cancel item-not-found", false},
+		{"gone", "cancel", push.TokenGone, "cancel gone", false},
+		{"gone", "modify", push.TokenGone, "modify gone", false},
+		{"item-not-found", "wait", push.Unavailable, "wait item-not-found", false},
+		{"service-unavailable", "cancel", push.Unavailable, "cancel service-unavailable", true},
+		{"remote-server-not-found", "cancel", push.Unavailable, "cancel remote-server-not-found", true},
+		{"remote-server-timeout", "wait", push.Unavailable, "wait remote-server-timeout", true},
+		{"internal-server-error", "wait", push.Unavailable, "wait internal-server-error", false},
+		{"bad-request", "cancel", push.Unavailable, "cancel bad-request", false},
+		{"forbidden", "auth", push.Unavailable, "auth forbidden", false},
+		{"policy-violation", "cancel", push.Unavailable, "cancel policy-violation", false},
+		{"", "cancel", push.Unavailable, "cancel ", false},
+		{"Sécret", "<x/>", push.Unavailable, " ", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &server{asked: make(chan PublishRequest, 2)}
@@ -80,7 +81,7 @@ func TestAnswers(t *testing.T) {
 			if !p.Answer("w1", c.condition, c.errType) {
 				t.Error("nobody waited")
 			}
-			if r := <-done; r.Outcome != c.want || r.Reason != c.reason {
+			if r := <-done; r.Outcome != c.want || r.Reason != c.reason || r.Absent != c.absent {
 				t.Errorf("%s %s: %+v", c.errType, c.condition, r)
 			}
 			if p.Answer("w1", "gone", "cancel") {
@@ -101,7 +102,7 @@ func TestNoAnswer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 		defer cancel()
 		r := p.Send(ctx, wake())
-		if r.Outcome != push.Unavailable || time.Since(start) != 2*AnswerTime || s.n.Load() != 2 || len(p.waiting) != 0 {
+		if r.Outcome != push.Unavailable || !r.Absent || time.Since(start) != 2*AnswerTime || s.n.Load() != 2 || len(p.waiting) != 0 {
 			t.Errorf("%+v after %v, asked %d times", r, time.Since(start), s.n.Load())
 		}
 		if a, b := <-s.asked, <-s.asked; a != b {
