@@ -420,7 +420,7 @@ func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
 	h.now = h.now.Add(-time.Minute) // clocks prove nothing
 	h.play("tablet session active")
 	h.play("account endpoint node=tablet")
-	a, reasons := Sweep(h.a, began, h.now)
+	a, reasons := Sweep(h.a, began, h.policy, h.now)
 	if len(a.Sessions) != 1 || len(a.Endpoints) != 1 || len(a.Pending) != 0 {
 		t.Errorf("left: %+v", a)
 	}

@@ -55,6 +55,9 @@ func TestPicture(t *testing.T) {
 		}
 	}
 	r.Want(endpoint, "user", "alice", "service", r.e.Rouse().JID, "node", "n1", "sid", sid, "secret", servertest.Fingerprint("secret of n1"))
+	if since := servertest.Number(t, endpoint.Attr("since")); time.Since(time.UnixMilli(int64(since))).Abs() > 2*time.Minute {
+		t.Errorf("enabled %v", time.UnixMilli(int64(since)))
+	}
 	row := state["alice/phone"]
 	r.Want(row, "state", "hibernated", "sid", sid, "out", servertest.Plus(queued.Attr("out"), 1))
 	if servertest.Number(t, row.Attr("n")) <= servertest.Number(t, queued.Attr("n")) {

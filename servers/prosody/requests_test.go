@@ -57,6 +57,9 @@ func TestPicture(t *testing.T) {
 				}
 			}
 			r.Want(endpoint, "user", "alice", "service", r.p.Rouse().JID, "node", "n1", "sid", sid, "secret", servertest.Fingerprint("secret of n1"))
+			if since := servertest.Number(t, endpoint.Attr("since")); time.Since(time.UnixMilli(int64(since))).Abs() > 2*time.Minute {
+				t.Errorf("enabled %v", time.UnixMilli(int64(since)))
+			}
 			row := state["alice/phone"]
 			r.Want(row, "state", "hibernated", "sid", sid, "out", servertest.Plus(queued.Attr("out"), 1), "n", servertest.Plus(queued.Attr("n"), 1))
 			r.WantUnread(row, "message "+row.Attr("out")+" 2")
