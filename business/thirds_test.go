@@ -15,7 +15,9 @@ import (
 func TestThirdPartiesAreBounded(t *testing.T) {
 	h := newHistory(t)
 	h.policy.Service = addr("").Service
-	third := func(n int) session.Address { return session.Address{Service: "push.other.example", Node: fmt.Sprint(n)} }
+	third := func(n int) session.Address {
+		return session.Address{Service: "push.other.example", Node: fmt.Sprint(n)}
+	}
 	enable := func(a session.Address) {
 		h.n, h.now = h.n+1, h.now.Add(time.Minute)
 		h.a, _ = Decide(h.a, session.Event{Kind: session.Enable, Session: "phone", N: h.n, Address: a, Told: session.Mark{Seq: 1}}, h.policy, h.now)
