@@ -22,8 +22,9 @@ type app struct {
 	next     time.Time     // when the next wake that finds no room is to come back
 	paid     time.Time     // Rate: when all that was sent would have been, one after the other
 
-	spoke time.Time // the last line in the log about passing faults
-	held  int       // lines that were kept back since
+	spoke time.Time       // the last line in the log about passing faults
+	held  int             // lines that were kept back since
+	unfit map[string]bool // nodes that the log has heard of
 }
 
 func newApp(name string, cfg App) *app {
@@ -33,7 +34,7 @@ func newApp(name string, cfg App) *app {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	return &app{name: name, cfg: cfg, services: make(map[string]int), absent: make(map[string]absence), took: 100 * time.Millisecond}
+	return &app{name: name, cfg: cfg, services: make(map[string]int), absent: make(map[string]absence), unfit: make(map[string]bool), took: 100 * time.Millisecond}
 }
 
 // admit takes a slot for the wake, or says when it is to come back and why.

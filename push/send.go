@@ -48,7 +48,7 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 	wasOpen := a.breaker.Open
 	a.leave(now, took, r, why)
 	s := a.settlement(now, j, r, n.Expires, w.cfg.Rand())
-	line := a.line(now, r, wasOpen)
+	line := a.line(now, j.Key.Node, r, wasOpen)
 	if a.cfg.PerService && a.heard(now, j.Key.Service, r) {
 		line.level, line.text = slog.LevelWarn, "nobody answers for a push service: it is asked with one wake now and then; registrations are kept"
 	}
@@ -103,7 +103,10 @@ type line struct {
 // faultsEvery spaces the lines about passing faults of one app.
 const faultsEvery = 10 * time.Second
 
-func (a *app) line(now time.Time, r Result, wasOpen bool) line {
+// maxUnfit bounds the devices that the log is known to have heard of.
+const maxUnfit = 1000
+
+func (a *app) line(now time.Time, node string, r Result, wasOpen bool) line {
 	switch {
 	case r.Outcome == Delivered:
 		if wasOpen {
@@ -120,6 +123,16 @@ func (a *app) line(now time.Time, r Result, wasOpen bool) line {
 			text: "the provider refuses a token, and has not accepted any yet: it is kept, since the app's configuration may be wrong"})
 	case r.Outcome == TokenGone:
 		return line{level: slog.LevelInfo, text: "the device is gone"}
+	case r.Outcome == BadRequest && r.Unfit:
+		l := line{level: slog.LevelWarn, text: "a device cannot be woken as it registered: its wakes are given up; this is said once", remedy: r.Remedy}
+		if a.unfit[node] {
+			l.level = slog.LevelDebug
+		}
+		if len(a.unfit) >= maxUnfit {
+			clear(a.unfit)
+		}
+		a.unfit[node] = true
+		return l
 	case r.Outcome == BadRequest:
 		return a.spaced(now, line{level: slog.LevelError, text: "the provider does not understand us: the wake is given up", remedy: r.Remedy})
 	default:

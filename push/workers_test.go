@@ -235,3 +235,35 @@ func TestUnknownAppCostsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatADeviceRegisteredIsSaidOnce: an address that will never do is the user's
+// doing, and cannot fill the log.
+func TestWhatADeviceRegisteredIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		var log bytes.Buffer
+		_, stop := run(t, o, map[string]App{"web": {Kind: "webpush", Provider: slow(0, Result{Outcome: BadRequest, Unfit: true, Reason: "not a public address", Remedy: "nothing to do"})}},
+			func(c *WorkersConfig) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		for range 20 {
+			for _, id := range []string{"1", "2"} {
+				o.add(id, "web", session.Message)
+				synctest.Wait()
+				if s := o.last(t, id); s.Verdict != session.GaveUp {
+					t.Fatalf("%+v", s)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		stop()
+		if n := strings.Count(log.String(), "level="); n != 2 || strings.Contains(log.String(), "ERROR") {
+			t.Errorf("%d lines about two devices:\n%s", n, log.String())
+		}
+		a := newApp("web", App{})
+		for i := range 3 * maxUnfit {
+			a.line(time.Now(), fmt.Sprint(i), Result{Outcome: BadRequest, Unfit: true}, false)
+		}
+		if len(a.unfit) > maxUnfit {
+			t.Errorf("%d devices are remembered", len(a.unfit))
+		}
+	})
+}
