@@ -60,6 +60,7 @@ type Config struct {
 	Scarce   func(app string) bool                   // whether its devices take few silent wakes; nil: none do
 	Tells    func(app string) bool                   // whether its devices are told who wrote what; nil: none are
 	Offers   func(node, module string) *Offer        // what a node says that was enabled, maybe for a module; nil: nothing
+	Parts    func(account, node string) bool         // tells an account's server that a node is gone; false: not now. It must not wait. nil: nobody is told
 	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
 
 	Shared bool          // other processes work on the store too
@@ -87,6 +88,7 @@ type Gateway struct {
 	senders *senders
 
 	contents *cache[*session.Content]
+	parted   *cache[struct{}] // nodes whose end was told
 
 	mu     sync.Mutex
 	boxes  map[string]*box
@@ -106,7 +108,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
-		contents: newCache[*session.Content](contents),
+		contents: newCache[*session.Content](contents), parted: newCache[struct{}](parted),
 		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}

@@ -114,6 +114,7 @@ func (g *Gateway) Unregister(ctx context.Context, r RegisterRequest) error {
 		return err
 	}
 	g.regs.drop(reg.Node)
+	g.part(was)
 	return nil
 }
 
@@ -123,6 +124,7 @@ func (g *Gateway) keep(ctx context.Context, reg session.Registration) error {
 		return err
 	}
 	g.regs.drop(reg.Node)
+	g.parted.drop(reg.Node)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled, Parts: a.parts,
 		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
