@@ -57,6 +57,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	}
 	work.add(a.gateway.Run)
 	work.add(a.workers.Run)
+	work.add(func(ctx context.Context) error { return remindDaily(ctx, a.log, ends(a.apps)) })
 	life.add(a.member.Live)
 	if a.cfg.Load().Component != nil {
 		link.add(a.member.Stand)

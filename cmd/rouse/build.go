@@ -107,7 +107,8 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		}
 	}
 
-	a.watchCertificates(a.apps)
+	a.metrics.Certificates(ends(a.apps))
+	remind(a.log, ends(a.apps), time.Now())
 	a.workers = push.NewWorkers(push.WorkersConfig{
 		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },

@@ -30,7 +30,12 @@ var familyApps = map[string]string{
 // families begins a play with all of them.
 func families(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	p := prepare(t, o)
+	return prepare(t, o).families()
+}
+
+// families is begins with the apps that families mean.
+func (p *play) families() *play {
+	p.t.Helper()
 	text, err := os.ReadFile(p.config())
 	p.must(err)
 	before, rest, _ := strings.Cut(string(text), "[[app]]\n")
