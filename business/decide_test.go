@@ -288,6 +288,30 @@ var rules = []struct {
 		+10s claim
 		sent phone call                                      => b' sent phone call
 	`},
+	{"b': a call that was left to a line that is dead rings while it may", phone + `
+		account call s:c heard=phone                         => b' quiet phone call
+		+5s phone hibernated out=3 unread=call@3@s:c         => a2 wake phone call at once; a2 covered phone message
+		phone session hibernated out=3 unread=call@3@s:c     => -
+	`},
+	{"b': the same to a client that is silent", phone + `
+		account call s:c heard=phone                         => b' quiet phone call
+		+30s phone delayed out=3 unread=call@3@s:c           => a1 wake phone call at once; a1 covered phone message
+		+9s phone hibernated out=3 unread=call@3@s:c         => -
+	`},
+	{"b': who has given up is not rung for", phone + `
+		account call s:c heard=phone                         => b' quiet phone call
+		+50s phone hibernated out=3 unread=call@3@s:c        => a2 wake phone message at once
+	`},
+	{"b': a call that could not be told of while it rang is a missed one", phone + `
+		phone hibernated
+		account call s:c                                     => b' wake phone call at once
+		claim
+		gave-up phone call                                   => b' gave-up phone call; b' wake phone message at once
+	`},
+	{"b': a call takes no message along that came after it", phone + `
+		account call s:c                                     => b' wake phone call at once
+		phone hibernated out=5 unread=call@4@s:c unread=message@5@s:m => a2 wake phone message at once
+	`},
 	{"b': a call that was not picked up before the line was cut is missed", phone + `
 		account call i:c heard=phone                         => b' quiet phone call
 		+5s phone hibernated out=3 unread=call@3             => a2 wake phone message at once

@@ -136,19 +136,21 @@ func (d *decision) stanza(rule string, s session.Session) session.Session {
 // unread wakes for what is sent and not acknowledged as the session falls asleep
 // (rules a1 and a2): once, for the most important of what no wake covers yet.
 func (d *decision) unread(rule string, s session.Session) session.Session {
-	best, count, key, last := session.Nothing, 0, "", uint64(0)
+	best, count, key := session.Nothing, 0, ""
+	var last, at uint64 // of all that counts; of the one with that key
 	for _, u := range d.e.Unread {
 		class := u.Class
 		if class == session.Call {
-			class = session.Message // it rang when it was proposed; now it is a missed call
+			s = d.ringing(rule, s, u)
+			class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}
 		if !class.Wakes() || u.Last <= s.Covered[class] {
 			continue
 		}
 		count += max(u.Count, 1)
 		last = max(last, u.Last)
-		if class > best || class == best && u.Class == session.Call {
-			best, key = class, u.Key
+		if class > best || class == best && u.Last > at {
+			best, key, at = class, u.Key, u.Last // if that one was told of, so were all before it
 		}
 	}
 	if best == session.Nothing {
@@ -172,6 +174,21 @@ func (d *decision) covered(rule string, s session.Session, class session.Class, 
 	}
 	d.say(rule, session.Covered, class, session.Address{}, "an earlier wake of this sleep covers it")
 	return true
+}
+
+// ringing wakes for a call that was left to this session while it seemed to be
+// there, if somebody may still be waiting for an answer.
+func (d *decision) ringing(rule string, s session.Session, u session.Unread) session.Session {
+	if u.Last <= s.Covered[session.Call] {
+		return s
+	}
+	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
+		if d.rings(u.Key, addr) {
+			d.wakeFor(rule, u.Key, addr, session.Call, 1)
+			s.Covered[session.Call] = max(s.Covered[session.Call], u.Last) // of calls alone: they keep to themselves
+		}
+	}
+	return s
 }
 
 // cover notes that a wake of a class stands for everything of that class or a

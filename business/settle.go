@@ -22,6 +22,9 @@ func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Set
 			d.noted(key)
 		}
 		d.rest(key, w)
+		if s.Verdict == session.GaveUp && key.Class == session.Call {
+			d.missed(key.Address, w)
+		}
 	case session.Again:
 		w.Due, w.Lease, w.Sent = s.Due, time.Time{}, 0
 		if !s.Free {
@@ -39,6 +42,14 @@ func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Set
 		}
 	}
 	return d.a, d.reasons
+}
+
+// missed: nobody could be told of a call while it rang. The device learns of it
+// as of a message, however long that takes.
+func (d *decision) missed(addr session.Address, w session.Wake) {
+	if ep, ok := d.a.Endpoints[addr]; ok && ep.Dead == "" {
+		d.owe(w.Rule, addr, ep, session.Message, w.Count)
+	}
 }
 
 // rest owes again what came while the wake was being sent.

@@ -59,6 +59,7 @@ func (d *decision) call() {
 		ep := d.a.Endpoints[addr]
 		s, ok := d.a.Sessions[ep.Owner]
 		if ok && s.State == session.Active && slices.Contains(d.e.Heard, ep.Owner) {
+			d.sight(left(d.e.Key), addr)
 			d.say("b'", session.Quiet, session.Call, addr, "its session is active and was heard from in the last 10 s")
 			continue
 		}
@@ -173,6 +174,25 @@ func ringing(key string, class session.Class) string {
 		return "ring " + key
 	}
 	return key
+}
+
+// left is the key of a call that was left to a session to tell of.
+func left(key string) string {
+	if key == "" {
+		return ""
+	}
+	return "left " + key
+}
+
+// rings reports whether a call that was left to a session, which is found asleep
+// now, may still ring.
+func (d *decision) rings(key string, addr session.Address) bool {
+	for _, s := range d.a.Seen {
+		if key != "" && s.Key == left(key) && slices.Contains(s.Woken, addr) {
+			return d.now.Sub(s.At) < session.CallLife
+		}
+	}
+	return false
 }
 
 func (d *decision) sight(key string, addr session.Address) {

@@ -9,7 +9,7 @@ import (
 
 // How long a wake is of use, from the decision on.
 const (
-	CallLife   = 45 * time.Second    // nobody lets a phone ring longer
+	CallLife   = session.CallLife
 	SilentLife = 24 * time.Hour      // a hint, stale by the next day
 	Life       = 28 * 24 * time.Hour // what FCM keeps at most; APNs keeps 30 days
 )

@@ -1,6 +1,12 @@
 package session
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// CallLife is how long a call rings: nobody lets a phone ring longer.
+const CallLife = 45 * time.Second
 
 // Class is the importance of a stanza, and of the wake it leads to. The order is
 // the order of importance: a wake of one class also covers every lower class.
@@ -13,7 +19,7 @@ const (
 	Group                     // a message in a room
 	Mention                   // a message in a room that names the user
 	Message                   // a message to the user
-	Call                      // a call that rings now (XEP-0353 propose)
+	Call                      // a call that rings now (XEP-0353 propose), for CallLife at most
 	NumClasses
 )
 

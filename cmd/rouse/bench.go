@@ -43,8 +43,8 @@ func benchCommand() command {
 					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, fleet or store"}
 				}
 				what := "bench " + args[0]
-				if err := fs.Parse(args[1:]); err != nil {
-					return usage{text: what + ": " + err.Error(), hint: "rouse help bench"}
+				if err := parseFlags(fs, "bench", what, args[1:]); err != nil {
+					return err
 				}
 				if err := noArgs(what, fs.Args()); err != nil {
 					return err

@@ -33,8 +33,8 @@ func benchStore(streams stdio, args []string) error {
 	fs.IntVar(&b.repeats, "repeats", 3, "`N` runs of each path, in turn")
 	fs.StringVar(&b.url, "redis", "", "`URL` of an empty Redis; without it SQLite is measured")
 	fs.BoolVar(&b.json, "json", false, "one JSON object for each line")
-	if err := fs.Parse(args); err != nil {
-		return usage{text: "bench store: " + err.Error(), hint: "rouse bench store [--redis URL] [--n N] [--repeats N] [--json]"}
+	if err := parseFlags(fs, "bench", "bench store", args); err != nil {
+		return err
 	}
 	if err := noArgs("bench store", fs.Args()); err != nil {
 		return err

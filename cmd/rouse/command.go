@@ -79,15 +79,26 @@ func (c command) run(args []string, io stdio) int {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	fs.SetOutput(discard{})
 	do := c.set(fs)
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			c.usage(io.out)
-			return exitFine
-		}
-		cause := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
-		return report(io, usage{text: c.name + ": " + cause, hint: "rouse help " + c.name})
+	err := parseFlags(fs, c.name, c.name, args)
+	if err == nil {
+		err = do(io, fs.Args())
 	}
-	return report(io, do(io, fs.Args()))
+	if errors.Is(err, flag.ErrHelp) {
+		c.usage(io.out)
+		return exitFine
+	}
+	return report(io, err)
+}
+
+// parseFlags reads the flags of a command, or those behind its first argument;
+// the error is a usage, or flag.ErrHelp. what is the command as it was given.
+func parseFlags(fs *flag.FlagSet, command, what string, args []string) error {
+	err := fs.Parse(args)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	cause := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
+	return usage{text: what + ": " + cause, hint: "rouse help " + command}
 }
 
 // report prints an error as one line with place, cause and remedy, and gives the exit code.

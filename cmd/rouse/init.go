@@ -36,8 +36,8 @@ func initCommand() command {
 				// The address may stand before the flags as well as behind them.
 				if len(args) > 1 {
 					n.service = args[0]
-					if err := fs.Parse(args[1:]); err != nil {
-						return usage{text: "init: " + err.Error(), hint: "rouse help init"}
+					if err := parseFlags(fs, "init", "init", args[1:]); err != nil {
+						return err
 					}
 					args = append([]string{n.service}, fs.Args()...)
 				}

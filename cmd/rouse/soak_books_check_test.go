@@ -30,6 +30,7 @@ func TestTheBooksSeeWhatIsWrong(t *testing.T) {
 		{name: "twice, for two sleeps", entries: []entry{message(1), wake(2), {at: at(3), what: cameBack}, {at: at(4), what: fellAsleep}, wake(5)}},
 		{name: "and once more", entries: []entry{{at: at(4), what: fellAsleep}, wake(5), wake(6)}, doubled: 1},
 		{name: "a message does not ring", entries: []entry{call(1), wake(2)}, lost: 1, doubled: 1},
+		{name: "a call that is over is told of, once", entries: []entry{call(1), wake(50), wake(51)}, doubled: 1},
 		{name: "a call rings", entries: []entry{message(1), call(1), ring(2), wake(2)}},
 		{name: "it came back before it was woken", entries: []entry{message(1), {at: at(2), what: cameBack}}, excused: 1},
 		{name: "what it is woken for later is something else", excused: 1,

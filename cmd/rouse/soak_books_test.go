@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"rouse/session"
 )
 
 // books are what the harness itself knows: what was sent to which device, how it
@@ -109,11 +111,20 @@ func (b *books) hit(kind, token string) {
 	b.faults = append(b.faults, fault{kind: kind, from: now, to: now, token: token})
 }
 
+// missedAfter is from when on a call may be told of as a missed one: it is over
+// then, by a clock that may be 8 s ahead.
+const missedAfter = session.CallLife - 9*time.Second
+
+// covers reports whether a wake may be about what was sent then.
+func (e entry) covers(at time.Time, call bool) bool {
+	return e.what == wasWoken && !e.at.Before(at) && (e.call == call || call && e.at.Sub(at) >= missedAfter)
+}
+
 // cover finds the first wake that was accepted after a time.
 func (p *page) cover(at time.Time, call bool) (time.Time, bool) {
 	var first time.Time
 	for _, e := range slices.Backward(p.entries) {
-		if e.what == wasWoken && e.call == call && !e.at.Before(at) && (first.IsZero() || e.at.Before(first)) {
+		if e.covers(at, call) && (first.IsZero() || e.at.Before(first)) {
 			first = e.at
 		}
 		if e.what == wasSent && e.at.Before(at.Add(-time.Minute)) {

@@ -91,14 +91,17 @@ var crashes = []string{"kill", "provider-cut", "reset", "provider-stall", "provi
 
 // judgeWakes looks for what each wake of a class can have been about.
 func (b *books) judgeWakes(v *soakVerdict, token string, p *page, list []entry, call bool) {
-	var fresh []time.Time // stanzas that no wake was about yet
-	sleep := false        // a sleep that no wake was about yet
-	awake := 0            // stanzas of while it was awake
+	var fresh []time.Time  // stanzas that no wake was about yet
+	sleep := false         // a sleep that no wake was about yet
+	awake := 0             // stanzas of while it was awake
+	var missed []time.Time // calls that messages may be about
 	var last, lastButOne time.Time
 	for _, e := range list {
 		switch {
 		case e.what == fellAsleep:
 			sleep, awake = true, 0
+		case e.what == wasSent && e.owed && e.call && !call:
+			missed = append(missed, e.at)
 		case e.call != call:
 		case e.what == wasSent && e.owed:
 			fresh = append(slices.DeleteFunc(fresh, func(t time.Time) bool { return e.at.Sub(t) > creditLife }), e.at)
@@ -113,6 +116,8 @@ func (b *books) judgeWakes(v *soakVerdict, token string, p *page, list []entry, 
 			case awake > 0:
 				awake--
 				v.Needless++
+			case len(missed) > 0 && e.at.Sub(missed[0]) >= missedAfter:
+				missed = missed[1:]
 			default:
 				during := b.during(token, lastButOne.Add(-200*time.Millisecond), e.at, crashes)
 				why := strings.Join(during, "+")

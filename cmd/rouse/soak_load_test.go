@@ -206,8 +206,10 @@ func (a *soakAccount) say(ctx context.Context, kind string, count int) (since ti
 		for _, e := range lines {
 			e.owed, e.late = d.state.asleep(), d.state == frozen
 			if e.call && d.state == frozen {
-				// It is as good as connected while it was heard from lately; the call is missed then, and told as a message.
-				e.call, e.owed = false, false
+				// It is as good as connected while it was heard from lately; the call rings later, or is told as missed.
+				e.owed = false
+				a.stage.books.note(d.page, e)
+				e.call = false
 			}
 			a.stage.books.note(d.page, e)
 		}

@@ -51,13 +51,8 @@ func (c *storeCall) run(io stdio, args []string) error {
 	if do == nil {
 		return usage{text: fmt.Sprintf("store: there is no %q", args[0]), hint: verbs}
 	}
-	switch err := c.flags.Parse(args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-		storeCommand().usage(io.out)
-		return nil
-	case err != nil:
-		cause := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
-		return usage{text: "store " + args[0] + ": " + cause, hint: "rouse help store"}
+	if err := parseFlags(c.flags, "store", "store "+args[0], args[1:]); err != nil {
+		return err
 	}
 	ctx, stop := stopSignals(context.Background(), io.err)
 	defer stop()

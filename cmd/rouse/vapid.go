@@ -20,8 +20,8 @@ func vapidCommand() command {
 			return func(io stdio, args []string) error {
 				if len(args) > 1 { // the file may stand before the flag as well as behind it
 					name := args[0]
-					if err := fs.Parse(args[1:]); err != nil {
-						return usage{text: "vapid: " + err.Error(), hint: "rouse help vapid"}
+					if err := parseFlags(fs, "vapid", "vapid", args[1:]); err != nil {
+						return err
 					}
 					args = append([]string{name}, fs.Args()...)
 				}

@@ -80,7 +80,7 @@ end
 
 sessions = module:require "sessions" { guard = guard, classify = class_and_key, classes = classify.classes, report = report };
 endpoints = module:require "endpoints" { guard = guard, report = report, sender = function (user, class) return senders:get(user.." "..class); end };
-picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row };
+picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row, behind = function () return queue.behind(); end };
 queue = module:require "queue" {
 	component = component;
 	epoch = saved.epoch(math.floor(now() * 1000));
@@ -133,6 +133,8 @@ for _, state in ipairs { "active", "inactive" } do
 		if is_ours(event.origin) then report("csi", event.origin, { state = state }); end
 	end, -100);
 end
+
+hook("c2s-pre-ondrain", function (event) sessions.ask(event.session); end, -100); -- after mod_smacks
 
 hook("smacks-ack-delayed", function (event)
 	if sessions.get(event.origin) then sessions.delayed(event.origin); end

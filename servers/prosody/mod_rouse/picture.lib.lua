@@ -1,8 +1,9 @@
 -- The picture: all registrations and sessions, as they are at the moment each row is sent.
 
--- o: sessions, endpoints, row(name, attr, children)
+-- o: sessions, endpoints, row(name, attr, children), behind() -> whether what waits now was taken (see queue.lib.lua)
 return function (o)
 	local accounts, at; -- while a picture is under way: names, and the next one's place; 0 is <begin/>
+	local is_clear;
 	local self = {};
 
 	-- The rows of one account. They are made at once, so that a row of a session never says that a report was applied
@@ -38,10 +39,18 @@ return function (o)
 		return rows_of(accounts[at]);
 	end
 
+	-- What was reported before the picture is told before it begins, and what was reported while it was made before it
+	-- ends: else its end would end a session whose last words are still in the queue.
+	local function has_to_wait()
+		if at > 0 and at <= #accounts then return false; end
+		is_clear = is_clear or o.behind();
+		return not is_clear();
+	end
+
 	-- Begins a picture, or begins it again.
 	function self.start()
 		local seen = {};
-		accounts, at = {}, 0;
+		accounts, at, is_clear = {}, 0, nil;
 		local function add(user)
 			if not seen[user] then
 				seen[user] = true;
@@ -55,7 +64,7 @@ return function (o)
 	-- About n further rows: whole accounts, one at least.
 	function self.rows(n)
 		local list = {};
-		while accounts and #list < n do
+		while accounts and #list < n and not has_to_wait() do
 			local ok, rows = pcall(next_rows);
 			if not ok then
 				module:log("error", "The picture breaks off: %s", tostring(rows));
@@ -64,7 +73,7 @@ return function (o)
 			end
 			if #list > 0 and #list + #rows > n then break; end
 			for _, row in ipairs(rows) do list[#list+1] = row; end
-			at = at + 1;
+			at, is_clear = at + 1, nil;
 			if at > #accounts + 1 then accounts = nil; end
 		end
 		return list;

@@ -16,6 +16,7 @@ local stanza_events = { late = true, queued = true, archived = true, offline = t
 -- rows(n): about n rows of a picture that is under way, whole accounts.
 return function (o)
 	local queue, head, tail = {}, 1, 0;
+	local added = 0; -- events ever
 	local seq, batch, on_the_way = 0, nil, false;
 	local hello = true; -- a batch goes out even if nothing happened, so that rouse sees epoch and seq
 	local gap = false; -- events were dropped: rouse must see that
@@ -201,8 +202,8 @@ return function (o)
 			return;
 		end
 		if tail - head + 1 >= o.max_queue then make_room(); end
-		tail = tail + 1;
-		queue[tail] = event;
+		tail, added = tail + 1, added + 1;
+		queue[tail], event.order = event, added;
 		event.epoch = event.epoch or o.epoch;
 		event.at = now();
 		waiting_since = waiting_since or event.at;
@@ -229,6 +230,12 @@ return function (o)
 			end
 		end
 		return marked and certain;
+	end
+
+	-- Gives a function that says whether everything that waits now was taken.
+	function self.behind()
+		local last = added;
+		return function () return head > tail or queue[head].order > last; end;
 	end
 
 	-- rouse takes nothing, and has not for so long that the server must help itself.

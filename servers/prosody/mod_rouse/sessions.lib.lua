@@ -121,6 +121,22 @@ return function (o)
 		end));
 	end
 
+	-- Prosody asks inactive clients for no acknowledgement before smacks_max_inactive_unacked_stanzas (256) wait, except
+	-- when mod_csi_simple writes out what it held back, which it does no more once such a session was resumed. What is
+	-- worth a wake is asked for at once.
+	function self.ask(session)
+		if session.state ~= "inactive" or not session.smacks or session.hibernating or session.awaiting_ack or not known[session]
+			or session.last_requested_h == counts(session) then return; end
+		local worth = false;
+		each_queued(session, function (stanza)
+			worth = worth or o.classify(stanza, session.username) ~= "nothing";
+		end);
+		if not worth then return; end
+		session.state = "flushing"; -- for mod_smacks, which does the asking
+		module:fire_event("csi-flushing", { session = session });
+		session.state = "inactive";
+	end
+
 	local note_heard = o.guard("heard", function (session)
 		local s = known[session];
 		if not s then return; end

@@ -2,7 +2,7 @@
 %% together, those of its registrations first.
 -module(mod_rouse_picture).
 
--export([wanted/0, is_due/1, take/2, row/4, gone/3]).
+-export([wanted/0, is_due/1, take/4, row/4, gone/3]).
 
 -include("xmpp.hrl").
 -include("ejabberd_sm.hrl").
@@ -15,35 +15,44 @@
 -record(picture, {begun = false :: boolean(),
 		  todo = [] :: [{binary(), [pid()]}],
 		  asked = #{} :: #{binary() => {[{pid(), reference()}], [term()], integer()}}, % who has not answered, rows, since when
-		  ready = [] :: [#event{}]}).
+		  ready = [] :: [#event{}],
+		  behind :: undefined | non_neg_integer()}). % the place in the queue that its next edge comes behind
 
 %% A picture that has not begun.
 wanted() -> #picture{}.
 
-%% Whether there are rows to take now.
+%% Whether there are rows to take now, if the queue is empty.
 is_due(undefined) -> false;
 is_due(#picture{begun = Begun, ready = Ready} = P) -> not Begun orelse Ready /= [] orelse is_complete(P).
 
 is_complete(#picture{todo = Todo, asked = Asked, ready = Ready}) -> Todo == [] andalso Asked == #{} andalso Ready == [].
 
-%% The next row, or none; and the picture, undefined after its end.
-take(Host, #picture{begun = false} = P) ->
+%% The next row, or none; and the picture, undefined after its end. First and Tail are places in the queue: of what is to be
+%% sent next, and of what came last.
+%%
+%% What was reported before the picture is told before it begins, and what was reported while it was made before it ends:
+%% else its end would end a session whose last words are still in the queue.
+take(Host, First, Tail, #picture{begun = Begun, behind = undefined} = P) ->
+    case not Begun orelse is_complete(P) of
+	true -> take(Host, First, Tail, P#picture{behind = Tail});
+	false -> next(Host, P)
+    end;
+take(_, First, _, #picture{behind = Behind} = P) when First =< Behind -> {none, P};
+take(Host, _, _, #picture{begun = false} = P) ->
     %% Who comes after this moment is reported after <begin/>.
-    {row(<<"begin">>, [], []), ask(Host, P#picture{begun = true, todo = everybody(Host)})};
-take(Host, #picture{ready = [Row | Rest]} = P) ->
+    {row(<<"begin">>, [], []), ask(Host, P#picture{begun = true, behind = undefined, todo = everybody(Host)})};
+take(_, _, _, _) -> {row(<<"end">>, [], []), undefined}.
+
+next(Host, #picture{ready = [Row | Rest]} = P) ->
     {Row, ask(Host, P#picture{ready = Rest})};
-take(_, #picture{asked = Asked} = P) ->
-    case is_complete(P) of
-	true -> {row(<<"end">>, [], []), undefined};
-	false ->
-	    Now = erlang:monotonic_time(millisecond),
-	    case [User || {User, {_, _, Since}} <- maps:to_list(Asked), Now - Since > ?PATIENCE] of
-		[] -> {none, P};
-		[User | _] ->
-		    %% rouse asks again when it sees no end. One that leaves a session out would end it.
-		    ?ERROR_MSG("mod_rouse: the picture breaks off: no answer from a session of ~ts", [User]),
-		    {none, undefined}
-	    end
+next(_, #picture{asked = Asked} = P) ->
+    Now = erlang:monotonic_time(millisecond),
+    case [User || {User, {_, _, Since}} <- maps:to_list(Asked), Now - Since > ?PATIENCE] of
+	[] -> {none, P};
+	[User | _] ->
+	    %% rouse asks again when it sees no end. One that leaves a session out would end it.
+	    ?ERROR_MSG("mod_rouse: the picture breaks off: no answer from a session of ~ts", [User]),
+	    {none, undefined}
     end.
 
 everybody(Host) ->

@@ -364,8 +364,9 @@ pick(I, Tail, Queue, Left, Room, Picked) ->
 
 rows(#state{picture = undefined}, _, _, Rows) -> {lists:reverse(Rows), undefined};
 rows(#state{picture = P}, Left, Room, Rows) when Left =< 0; Room =< 0 -> {lists:reverse(Rows), P};
-rows(#state{host = Host, picture = P} = S, Left, Room, Rows) ->
-    case guard(picture, {none, undefined}, fun() -> mod_rouse_picture:take(Host, P) end) of
+rows(#state{host = Host, picture = P, queue = Queue, head = Head, tail = Tail} = S, Left, Room, Rows) ->
+    First = case map_size(Queue) of 0 -> Tail + 1; _ -> Head end,
+    case guard(picture, {none, undefined}, fun() -> mod_rouse_picture:take(Host, First, Tail, P) end) of
 	{none, P1} -> {lists:reverse(Rows), P1};
 	{Row, P1} ->
 	    case size_of(Row) of
