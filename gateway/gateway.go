@@ -109,7 +109,7 @@ func New(cfg Config) *Gateway {
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
 		contents: newCache[*session.Content](contents), parted: newCache[struct{}](parted),
-		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
+		boxes: make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {
