@@ -53,7 +53,14 @@ func (s absence) silence(now time.Time) absence {
 // stopped from now on.
 func (a *app) heard(now time.Time, service string, r Result) (stopped bool) {
 	was, known := a.absent[service]
-	if !r.Absent {
+	switch {
+	case r.Unasked && known && was.probing:
+		was.probing, was.probe = false, now.Add(was.wait)
+		a.absent[service] = was
+		return false
+	case r.Unasked:
+		return false
+	case !r.Absent:
 		delete(a.absent, service)
 		return false
 	}

@@ -125,6 +125,32 @@ func TestPassingFaultStopsNothing(t *testing.T) {
 	})
 }
 
+// TestProbeThatAskedNobody: a call is not waited for long enough, a link may be
+// down. That neither ends nor lengthens the wait.
+func TestProbeThatAskedNobody(t *testing.T) {
+	a, now := newApp("", App{PerService: true}), time.Now()
+	job := session.Job{Key: session.WakeKey{Address: session.Address{Service: "dead.example"}, Class: session.Message}}
+	for i := range absentAfter {
+		if stopped := a.heard(now, "dead.example", silence); stopped != (i == absentAfter-1) {
+			t.Fatalf("stopped after %d: %t", i+1, stopped)
+		}
+	}
+	for range 3 {
+		if _, why := a.admit(now, job, 0); why == "" {
+			t.Fatal("a wake got through while the service was stopped")
+		}
+		now = now.Add(ProbeEvery)
+		if _, why := a.admit(now, job, 0); why != "" {
+			t.Fatalf("no probe: %s", why)
+		}
+		if _, why := a.admit(now, job, 0); why == "" {
+			t.Fatal("two probes at once")
+		}
+		a.heard(now, "dead.example", Result{Outcome: Unavailable, Unasked: true})
+		a.release("dead.example")
+	}
+}
+
 // TestAbsencesAreBounded: users choose what services their clients name.
 func TestAbsencesAreBounded(t *testing.T) {
 	a := newApp("", App{PerService: true})

@@ -128,7 +128,7 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return push.Result{Outcome: push.Unavailable, Reason: "no answer in time", Err: ctx.Err()}
+			return push.Result{Outcome: push.Unavailable, Unasked: true, Reason: "no answer in time", Err: ctx.Err()}
 		}
 	}
 	return push.Result{Outcome: push.Unavailable, Reason: "no answer", Absent: true, Err: fmt.Errorf("the push service %s does not answer", n.Address.Service)}
@@ -161,10 +161,12 @@ func refused(err error) push.Result {
 		result := judge(*r)
 		if result.Outcome == push.TokenGone {
 			result.Reason = "not enabled any more" // the module looks into the server's own list
+			return result
 		}
+		result.Absent, result.Unasked = false, true
 		return result
 	}
-	return push.Result{Outcome: push.Unavailable, Reason: "the server's module cannot be asked", Err: err,
+	return push.Result{Outcome: push.Unavailable, Unasked: true, Reason: "the server's module cannot be asked", Err: err,
 		Remedy: "look whether mod_rouse is loaded on the account's host, and the component connected"}
 }
 

@@ -137,7 +137,7 @@ func TestServerRefuses(t *testing.T) {
 	} {
 		s := &server{asked: make(chan PublishRequest, 1), answer: func(int) error { return c.err }}
 		p := New(s, quiet)
-		if r := p.Send(t.Context(), wake()); r.Outcome != c.want || s.n.Load() != 1 || len(p.waiting) != 0 {
+		if r := p.Send(t.Context(), wake()); r.Outcome != c.want || r.Absent || r.Unasked != (c.want == push.Unavailable) || s.n.Load() != 1 || len(p.waiting) != 0 {
 			t.Errorf("%v: %+v", c.err, r)
 		}
 	}
@@ -148,7 +148,7 @@ func TestCutOff(t *testing.T) {
 		p := New(&server{asked: make(chan PublishRequest, 1)}, quiet)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if r := p.Send(ctx, wake()); r.Outcome != push.Unavailable || len(p.waiting) != 0 {
+		if r := p.Send(ctx, wake()); r.Outcome != push.Unavailable || r.Absent || !r.Unasked || len(p.waiting) != 0 {
 			t.Errorf("%+v", r)
 		}
 	})
