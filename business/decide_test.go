@@ -491,17 +491,3 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 		t.Errorf("the account that was passed changed:\n%s\n%s", before, after)
 	}
 }
-
-func TestEndpointsAreBounded(t *testing.T) {
-	h := newHistory(t)
-	h.play("phone bind")
-	for i := range 3 * MaxEndpoints {
-		h.play(fmt.Sprintf("+1s phone enable node=n%d", i))
-	}
-	if len(h.a.Endpoints) != MaxEndpoints {
-		t.Errorf("%d endpoints, want %d", len(h.a.Endpoints), MaxEndpoints)
-	}
-	if _, ok := h.a.Endpoints[addr(fmt.Sprintf("n%d", 3*MaxEndpoints-1))]; !ok {
-		t.Error("the newest endpoint is gone")
-	}
-}

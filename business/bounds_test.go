@@ -52,3 +52,17 @@ func TestThirdPartiesAreBounded(t *testing.T) {
 		t.Errorf("after the picture %s are left", got)
 	}
 }
+
+func TestEndpointsAreBounded(t *testing.T) {
+	h := newHistory(t)
+	h.play("phone bind")
+	for i := range 3 * MaxEndpoints {
+		h.play(fmt.Sprintf("+1s phone enable node=n%d", i))
+	}
+	if len(h.a.Endpoints) != MaxEndpoints {
+		t.Errorf("%d endpoints, want %d", len(h.a.Endpoints), MaxEndpoints)
+	}
+	if _, ok := h.a.Endpoints[addr(fmt.Sprintf("n%d", 3*MaxEndpoints-1))]; !ok {
+		t.Error("the newest endpoint is gone")
+	}
+}
