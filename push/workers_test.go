@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,6 +265,39 @@ func TestWhatADeviceRegisteredIsSaidOnce(t *testing.T) {
 		}
 		if len(a.unfit) > maxUnfit {
 			t.Errorf("%d devices are remembered", len(a.unfit))
+		}
+	})
+}
+
+// TestWakesForAnotherProcess: what only the process with the link can send comes
+// back for it, soon and without having been tried.
+func TestWakesForAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		var here atomic.Bool
+		sent := make(chan time.Time, 2)
+		run(t, o, map[string]App{"": {Kind: "relay", PerService: true, Here: here.Load, Provider: provider(func(context.Context, Notification) Result {
+			sent <- time.Now()
+			return Result{Outcome: Delivered}
+		})}})
+		o.add("1", "", session.Message)
+		o.add("2", "", session.Call)
+		time.Sleep(10 * time.Second)
+		for id, most := range map[string]int{"1": 10 * 1000 / 400, "2": 10 * 1000 / 100} {
+			tries := o.of(id)
+			if len(tries) < 5 || len(tries) > most+1 || len(sent) != 0 {
+				t.Errorf("%s was put aside %d times in 10 s, and sent %d times", id, len(tries), len(sent))
+			}
+			if s := tries[0]; s.Verdict != session.Again || !s.Free {
+				t.Errorf("%s: %+v", id, s)
+			}
+		}
+		here.Store(true)
+		start := time.Now()
+		for range 2 {
+			if at := <-sent; at.Sub(start) > time.Second {
+				t.Errorf("sent %v after it could be", at.Sub(start))
+			}
 		}
 	})
 }

@@ -78,6 +78,10 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	if a.apps, err = providers(cfg, third); err != nil {
 		return nil, err
 	}
+	if relays, ok := a.apps[""]; ok && cfg.Component != nil { // servers are asked over the link
+		relays.Here = a.member.Holds
+		a.apps[""] = relays
+	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
 		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Tells: a.tells, Offers: a.enabled, Parts: a.parts,
