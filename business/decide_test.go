@@ -444,7 +444,7 @@ func TestSweepEndsWhatThePictureDidNotShow(t *testing.T) {
 	h.now = h.now.Add(-time.Minute) // clocks prove nothing
 	h.play("tablet session active")
 	h.play("account endpoint node=tablet")
-	a, reasons := Sweep(h.a, began, h.now)
+	a, reasons := Sweep(h.a, began, h.policy, h.now)
 	if len(a.Sessions) != 1 || len(a.Endpoints) != 1 || len(a.Pending) != 0 {
 		t.Errorf("left: %+v", a)
 	}
@@ -489,19 +489,5 @@ func TestDecideLeavesItsInputAlone(t *testing.T) {
 	Decide(h.a, session.Event{Kind: session.Resume, Session: "phone", Epoch: 1, N: 99}, h.policy, h.now)
 	if after := fmt.Sprintf("%+v", h.a); before != after {
 		t.Errorf("the account that was passed changed:\n%s\n%s", before, after)
-	}
-}
-
-func TestEndpointsAreBounded(t *testing.T) {
-	h := newHistory(t)
-	h.play("phone bind")
-	for i := range 3 * MaxEndpoints {
-		h.play(fmt.Sprintf("+1s phone enable node=n%d", i))
-	}
-	if len(h.a.Endpoints) != MaxEndpoints {
-		t.Errorf("%d endpoints, want %d", len(h.a.Endpoints), MaxEndpoints)
-	}
-	if _, ok := h.a.Endpoints[addr(fmt.Sprintf("n%d", 3*MaxEndpoints-1))]; !ok {
-		t.Error("the newest endpoint is gone")
 	}
 }

@@ -14,6 +14,7 @@ func (d *decision) enable() {
 	d.a.Endpoints[e.Address] = ep
 	d.here("", e.Address, "the client is here")
 	d.bound(e.Address)
+	d.boundThirds(e.Address)
 	if e.Reason != "" {
 		d.say("", session.Died, session.Nothing, e.Address, "enabled, but cannot be used: "+e.Reason)
 		return
@@ -24,17 +25,37 @@ func (d *decision) enable() {
 // bound lets the oldest endpoints go when there are too many.
 func (d *decision) bound(keep session.Address) {
 	for len(d.a.Endpoints) > MaxEndpoints {
-		var oldest session.Address
-		for _, addr := range d.addresses(all) {
-			if addr == keep {
-				continue
-			}
-			if oldest == (session.Address{}) || d.a.Endpoints[addr].Enabled.Before(d.a.Endpoints[oldest].Enabled) {
-				oldest = addr
-			}
-		}
-		d.remove(oldest, "too many endpoints: the oldest goes")
+		d.remove(d.oldest(keep, func(session.Address) bool { return true }), "too many endpoints: the oldest goes")
 	}
+}
+
+// boundThirds lets the oldest endpoints at push services of third parties go when
+// there are too many of these.
+func (d *decision) boundThirds(keep session.Address) {
+	third := func(addr session.Address) bool { return d.policy.Service != "" && addr.Service != d.policy.Service }
+	n := 0
+	for addr := range d.a.Endpoints {
+		if third(addr) {
+			n++
+		}
+	}
+	for ; n > MaxThirds; n-- {
+		d.remove(d.oldest(keep, third), "too many at push services of third parties: the oldest goes")
+	}
+}
+
+// oldest gives the endpoint that was enabled first, of those that count.
+func (d *decision) oldest(keep session.Address, counts func(session.Address) bool) session.Address {
+	var oldest session.Address
+	for _, addr := range d.addresses(all) {
+		if addr == keep || !counts(addr) {
+			continue
+		}
+		if oldest == (session.Address{}) || d.a.Endpoints[addr].Enabled.Before(d.a.Endpoints[oldest].Enabled) {
+			oldest = addr
+		}
+	}
+	return oldest
 }
 
 func (d *decision) disable() { d.remove(d.e.Address, "push disabled") }

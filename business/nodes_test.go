@@ -131,7 +131,7 @@ func TestSweepEndsWhatItsNodeTold(t *testing.T) {
 		a := session.Account{}.Clone()
 		a.Sessions["s"] = session.Session{Told: c.told}
 		a.Endpoints[addr("phone")] = session.Endpoint{Told: c.told}
-		swept, reasons := Sweep(a, c.began, time.Unix(1_700_000_000, 0))
+		swept, reasons := Sweep(a, c.began, DefaultPolicy(), time.Unix(1_700_000_000, 0))
 		if ended := len(swept.Sessions) == 0; ended != c.ended {
 			t.Errorf("told %s: session ended %v", c.name, ended)
 		}

@@ -42,6 +42,9 @@ func (d *decision) stored() {
 	ep.Resource, ep.Client, ep.Secret, ep.Told = e.Resource, e.Client, e.Secret, e.Told
 	if !known {
 		ep.Enabled = d.now
+		if !e.Since.IsZero() && e.Since.Before(d.now) {
+			ep.Enabled = e.Since
+		}
 	}
 	if !known || e.Reason != "" {
 		ep.Dead = e.Reason
@@ -63,9 +66,9 @@ func (d *decision) stored() {
 // Sweep ends, at the end of a picture, what it did not show: sessions and
 // endpoints that nothing told of since it began. A node of a cluster ends what it
 // told itself: its own sessions, and the endpoints of which no other node told
-// later. No reasons: nothing changed.
-func Sweep(a session.Account, began session.Mark, now time.Time) (session.Account, []session.Reason) {
-	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.PictureOff}}
+// later. Only then it is known which endpoints are too many. No reasons: nothing changed.
+func Sweep(a session.Account, began session.Mark, p Policy, now time.Time) (session.Account, []session.Reason) {
+	d := &decision{a: a.Clone(), policy: p, now: now, e: session.Event{Kind: session.PictureOff}}
 	d.endAll(a, "not there any more", func(s session.Session) bool { return s.Told.Before(began) })
 	for _, addr := range d.addresses(all) {
 		ep := d.a.Endpoints[addr]
@@ -79,5 +82,6 @@ func Sweep(a session.Account, began session.Mark, now time.Time) (session.Accoun
 			d.say("", session.Quiet, session.Nothing, addr, "its session is not there any more")
 		}
 	}
+	d.boundThirds(session.Address{})
 	return d.a, d.reasons
 }

@@ -12,6 +12,10 @@ type Policy struct {
 	// wakes of a higher class than the last do not wait.
 	Coalesce time.Duration
 
+	// Service is the push service that we are: endpoints of others are third
+	// parties'. Empty: there are none.
+	Service string
+
 	// Calls is how many of them may ring a device in a minute, and Silents how many
 	// silent wakes it may get in an hour, where Hold is asked. 0: there is no limit.
 	Calls, Silents int
@@ -32,6 +36,10 @@ const (
 	// MaxEndpoints bounds what an account can have us remember; the oldest goes.
 	// Servers keep fewer (Prosody: push_max_devices, 5).
 	MaxEndpoints = 32
+
+	// MaxThirds bounds an account's endpoints at push services of third parties,
+	// which cost us and its server more: as many as Prosody keeps of all.
+	MaxThirds = 5
 
 	// MaxNodes bounds the nodes of a host's cluster.
 	MaxNodes = 64

@@ -15,6 +15,7 @@ type Config struct {
 	Store     Store      `toml:"store"`
 	Apps      []App      `toml:"app"`
 	Push      Push       `toml:"push"`
+	Relay     Relay      `toml:"relay"`
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`

@@ -75,6 +75,10 @@ proxy = "http://127.0.0.1:3128"
 proxy_user = "rouse"
 proxy_password_file = "proxy.password"
 
+[relay]
+sender = true
+body = "Neues"
+
 [rules]
 coalesce = "90s"
 silent_per_hour = 2
@@ -111,6 +115,7 @@ func TestLoad(t *testing.T) {
 			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json"), Profile: "conversations"},
 		},
 		Push:  Push{Proxy: "http://127.0.0.1:3128", ProxyUser: "rouse", ProxyPasswordFile: in("proxy.password"), ProxyPassword: NewSecret("hunter3")},
+		Relay: Relay{Sender: true, Body: "Neues"},
 		Rules: Rules{Coalesce: 90 * time.Second, Silents: 2, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
 		Web:   Web{Listen: "127.0.0.1:8470"},
 		Log:   Log{Level: "debug", Format: "text"},
@@ -130,6 +135,7 @@ func TestEmptyFileIsAConfiguration(t *testing.T) {
 		want := &Config{
 			Store: Store{URL: NewSecret("sqlite:rouse.db"), Name: "sqlite:/etc/rouse/rouse.db", Path: "/etc/rouse/rouse.db",
 				KeyFile: "/etc/rouse/rouse.key", Durability: Safe, Record: 200},
+			Relay: Relay{Body: "New Message!"},
 			Rules: Rules{Coalesce: 5 * time.Second, Silents: 3, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
 			Web:   Web{Listen: "127.0.0.1:8470"},
 			Log:   Log{Level: "info", Format: "text"},

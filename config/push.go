@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Push is what holds for the way to every provider.
@@ -23,6 +26,27 @@ func (p *Push) ProxyURL() *url.URL {
 		u.User = url.UserPassword(p.ProxyUser, p.ProxyPassword.Reveal())
 	}
 	return u
+}
+
+// Relay is what third parties' push services are told.
+type Relay struct {
+	Sender bool   `toml:"sender"`
+	Body   string `toml:"body" default:"New Message!"`
+}
+
+// maxRelayBody is more than any notification shows.
+const maxRelayBody = 256
+
+func (v *validator) relay(r Relay) {
+	if v.bad["relay.body"] {
+		return
+	}
+	switch {
+	case len(r.Body) > maxRelayBody:
+		v.fail("relay.body", "is too long", fmt.Sprintf("at most %d bytes", maxRelayBody))
+	case strings.ContainsFunc(r.Body, func(c rune) bool { return unicode.IsControl(c) || c == utf8.RuneError || c > 0xfffd && c < 0x10000 }):
+		v.fail("relay.body", "has characters that no notification shows", "one line of text")
+	}
 }
 
 func (v *validator) push(p *Push) {

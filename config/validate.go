@@ -41,6 +41,7 @@ func validate(c *Config, read Errors) Errors {
 	v.apps()
 	v.families()
 	v.push(&c.Push)
+	v.relay(c.Relay)
 	v.rules()
 	if c.Web.Listen != "" {
 		v.hostPort("web.listen", c.Web.Listen, true)

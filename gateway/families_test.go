@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +237,66 @@ func TestTigase(t *testing.T) {
 		t.Error(err)
 	}
 	h.publishes(gateway.PublishRequest{From: elsewhere, Node: node}, gateway.NoNode)
+}
+
+// TestPartings: who keeps its account with us is told once that it is over, by the
+// provider's word or the app's, and where it died unheard at the next publish.
+func TestPartings(t *testing.T) {
+	var told []string
+	linked := true
+	h := houseOn(t, newHouse(t).store, func(c *gateway.Config) {
+		c.Parts = func(account, node string) bool {
+			if linked {
+				told = append(told, account+" "+node)
+			}
+			return linked
+		}
+	})
+	dies := func(node string, answer gateway.Answer) {
+		t.Helper()
+		h.publishes(gateway.PublishRequest{From: elsewhere, Node: node, Class: session.Message}, gateway.Accepted)
+		for _, j := range h.claim() {
+			if err := h.Settle(t.Context(), j, session.Settlement{Verdict: session.Died, At: h.now, Why: "apns: 410 Unregistered"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.publishes(gateway.PublishRequest{From: elsewhere, Node: node}, answer)
+	}
+	want := func(list ...string) {
+		t.Helper()
+		if !slices.Equal(told, list) {
+			t.Errorf("told %q, want %q", told, list)
+		}
+	}
+	node, _ := h.registers(tigase(romeo, "t"), nil)
+	dies(node, gateway.NoNode)
+	want(romeo + " " + node)
+
+	// Again, while nobody has the link here.
+	h.pass(time.Minute)
+	h.registers(tigase(romeo, "t"), nil)
+	linked = false
+	dies(node, gateway.NoNode)
+	want(romeo + " " + node)
+	linked = true
+	h.publishes(gateway.PublishRequest{From: elsewhere, Node: node}, gateway.NoNode)
+	h.publishes(gateway.PublishRequest{From: elsewhere, Node: node}, gateway.NoNode)
+	want(romeo+" "+node, romeo+" "+node)
+
+	h.pass(time.Minute)
+	h.registers(tigase(romeo, "t"), nil)
+	if err := h.Unregister(t.Context(), tigase(romeo, "t")); err != nil {
+		t.Fatal(err)
+	}
+	want(romeo+" "+node, romeo+" "+node, romeo+" "+node)
+
+	// Nobody else keeps an account that could be told.
+	_, secret := h.registers(appserver(romeo, "my-phone", "t4"), nil)
+	h.publishes(gateway.PublishRequest{From: elsewhere, Node: "my-phone", Secret: secret}, gateway.Accepted)
+	if err := h.Unregister(t.Context(), appserver(romeo, "my-phone", "t4")); err != nil {
+		t.Fatal(err)
+	}
+	want(romeo+" "+node, romeo+" "+node, romeo+" "+node)
 }
 
 // TestReportedEndpoints: which of what a module reports can be woken.

@@ -51,6 +51,7 @@ func (g *Gateway) addressed(ctx context.Context, p *PublishRequest, node string)
 	case offered && (reg.App != p.Offer.App || !equal(reg.Token, p.Offer.Token) || !reg.Live() && g.cfg.Now().Sub(reg.Died) >= again):
 		return g.adopt(ctx, p.From, node, *p.Offer, p.counted)
 	case !reg.Live():
+		g.part(reg) // it may have died in a process without the link
 		return reg, NoNode
 	}
 	return reg, Accepted

@@ -60,6 +60,7 @@ type Config struct {
 	Scarce   func(app string) bool                   // whether its devices take few silent wakes; nil: none do
 	Tells    func(app string) bool                   // whether its devices are told who wrote what; nil: none are
 	Offers   func(node, module string) *Offer        // what a node says that was enabled, maybe for a module; nil: nothing
+	Parts    func(account, node string) bool         // tells an account's server that a node is gone; false: not now. It must not wait. nil: nobody is told
 	Senders  func() Rate                             // what a domain may publish that is none of Hosts; nil: all it likes
 	Enrols   func() Enrolment                        // what an account, and a domain, may register; nil: all they like
 
@@ -90,6 +91,7 @@ type Gateway struct {
 	accounts, domains *senders // that register
 
 	contents *cache[*session.Content]
+	parted   *cache[struct{}] // nodes whose end was told
 
 	mu     sync.Mutex
 	boxes  map[string]*box
@@ -110,8 +112,8 @@ func New(cfg Config) *Gateway {
 		cfg: cfg, log: cfg.Logger,
 		owners: newCache[store.Owner](cached), regs: newCache[known](cached), senders: newSenders(),
 		accounts: newSenders(), domains: newSenders(),
-		contents: newCache[*session.Content](contents),
-		boxes:    make(map[string]*box), hosts: make(map[string]*reporters),
+		contents: newCache[*session.Content](contents), parted: newCache[struct{}](parted),
+		boxes: make(map[string]*box), hosts: make(map[string]*reporters),
 		ask: make(chan wish, 64), due: make(chan struct{}, 1), back: make(chan struct{}, 1),
 	}
 	for _, h := range cfg.Hosts {

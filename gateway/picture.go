@@ -26,7 +26,7 @@ func (g *Gateway) mark(ctx context.Context, b session.Batch, rep store.Reporter,
 	}
 	began := session.Mark{Node: b.Node, Epoch: rep.Epoch, Seq: rep.Picture}
 	n, err := g.sweep(ctx, b.Host, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Sweep(a, began, g.cfg.Now())
+		return business.Sweep(a, began, g.cfg.Policy(), g.cfg.Now())
 	})
 	if err != nil {
 		return rep, err

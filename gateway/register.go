@@ -115,6 +115,7 @@ func (g *Gateway) Unregister(ctx context.Context, r RegisterRequest) error {
 		return err
 	}
 	g.regs.drop(reg.Node)
+	g.part(was)
 	return g.strike(ctx, r.Account, reg.Node)
 }
 
@@ -124,6 +125,7 @@ func (g *Gateway) keep(ctx context.Context, reg session.Registration) error {
 		return err
 	}
 	g.regs.drop(reg.Node)
+	g.parted.drop(reg.Node)
 	return nil
 }
 

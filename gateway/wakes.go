@@ -197,6 +197,7 @@ func (g *Gateway) bury(ctx context.Context, job session.Job, s session.Settlemen
 	case reg.Live():
 		return again(s.At), nil
 	}
+	g.part(reg)
 	return s, nil
 }
 

@@ -13,7 +13,8 @@ type app struct {
 	cfg  App
 
 	inflight int
-	services map[string]int // sends under way by push service, where PerService
+	services map[string]int     // sends under way by push service, where PerService
+	absent   map[string]absence // push services that nobody answers for, where PerService
 	breaker  Breaker
 	proved   bool          // a wake was delivered: topic, environment and project are right
 	took     time.Duration // what a send takes, smoothed
@@ -21,8 +22,9 @@ type app struct {
 	next     time.Time     // when the next wake that finds no room is to come back
 	paid     time.Time     // Rate: when all that was sent would have been, one after the other
 
-	spoke time.Time // the last line in the log about passing faults
-	held  int       // lines that were kept back since
+	spoke time.Time       // the last line in the log about passing faults
+	held  int             // lines that were kept back since
+	unfit map[string]bool // nodes that the log has heard of
 }
 
 func newApp(name string, cfg App) *app {
@@ -32,7 +34,7 @@ func newApp(name string, cfg App) *app {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
 	}
-	return &app{name: name, cfg: cfg, services: make(map[string]int), took: 100 * time.Millisecond}
+	return &app{name: name, cfg: cfg, services: make(map[string]int), absent: make(map[string]absence), unfit: make(map[string]bool), took: 100 * time.Millisecond}
 }
 
 // admit takes a slot for the wake, or says when it is to come back and why.
@@ -62,6 +64,12 @@ func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why
 	if a.breaker = b; !ok {
 		// Spread behind the probe, so that they find out together whether it went well.
 		return b.Probe.Add(time.Duration(r * float64(ProbeEvery/4))), fmt.Sprintf("the app is stopped: %s", b.Why)
+	}
+	if s, known := a.absent[j.Key.Service]; known {
+		s, again, ok := s.allow(now)
+		if a.absent[j.Key.Service] = s; !ok {
+			return again.Add(time.Duration(r * float64(ProbeEvery/4))), "waits: its push service does not answer"
+		}
 	}
 	if a.inflight == 0 {
 		a.moved = now

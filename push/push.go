@@ -36,6 +36,9 @@ type Result struct {
 	RetryAfter time.Duration // the provider's wish; 0: none
 	Since      time.Time     // TokenGone: since when the provider knows (APNs timestamp); zero: unknown
 	Doubtful   bool          // TokenGone: would be said of every token if the app's topic, environment or project were wrong
+	Unfit      bool          // BadRequest: because of what the device registered with, not by our mistake
+	Absent     bool          // Unavailable: nobody answers for the push service, whoever the wake is for
+	Unasked    bool          // Unavailable: nothing is known of the push service: it was not asked, or not waited for
 	Err        error         // cause in full, for the log only; never holds the token
 	Remedy     string        // what an operator can do about it; empty: nothing
 }

@@ -38,7 +38,10 @@ func (w *Workers) send(sending, settling context.Context, a *app, j session.Job)
 	wasOpen := a.breaker.Open
 	a.leave(now, took, r, why)
 	s := a.settlement(now, j, r, n.Expires, w.cfg.Rand())
-	line := a.line(now, r, wasOpen)
+	line := a.line(now, j.Key.Node, r, wasOpen)
+	if a.cfg.PerService && a.heard(now, j.Key.Service, r) {
+		line.level, line.text = slog.LevelWarn, "nobody answers for a push service: it is asked with one wake now and then; registrations are kept"
+	}
 	w.mu.Unlock()
 
 	s.Why = why
@@ -105,7 +108,10 @@ type line struct {
 // faultsEvery spaces the lines about passing faults of one app.
 const faultsEvery = 10 * time.Second
 
-func (a *app) line(now time.Time, r Result, wasOpen bool) line {
+// maxUnfit bounds the devices that the log is known to have heard of.
+const maxUnfit = 1000
+
+func (a *app) line(now time.Time, node string, r Result, wasOpen bool) line {
 	switch {
 	case r.Outcome == Delivered:
 		if wasOpen {
@@ -122,6 +128,16 @@ func (a *app) line(now time.Time, r Result, wasOpen bool) line {
 			text: "the provider refuses a token, and has not accepted any yet: it is kept, since the app's configuration may be wrong"})
 	case r.Outcome == TokenGone:
 		return line{level: slog.LevelInfo, text: "the device is gone"}
+	case r.Outcome == BadRequest && r.Unfit:
+		l := line{level: slog.LevelWarn, text: "a device cannot be woken as it registered: its wakes are given up; this is said once", remedy: r.Remedy}
+		if a.unfit[node] {
+			l.level = slog.LevelDebug
+		}
+		if len(a.unfit) >= maxUnfit {
+			clear(a.unfit)
+		}
+		a.unfit[node] = true
+		return l
 	case r.Outcome == BadRequest:
 		return a.spaced(now, line{level: slog.LevelError, text: "the provider does not understand us: the wake is given up", remedy: r.Remedy})
 	default:
@@ -150,6 +166,9 @@ func (l line) write(log *slog.Logger, a *app, j session.Job, r Result) {
 		slog.String("node", short(j.Key.Node)),
 		slog.String("outcome", r.Outcome.String()),
 		slog.String("reason", r.Reason),
+	}
+	if a.cfg.PerService {
+		attrs = append(attrs, slog.String("service", j.Key.Service))
 	}
 	if err := Scrub(r.Err, j.Target.Token); err != nil {
 		attrs = append(attrs, slog.String("err", err.Error()))

@@ -31,7 +31,8 @@ type App struct {
 	Concurrency int           // sends under way at once; 0: DefaultConcurrency. Calls may use a quarter more
 	Timeout     time.Duration // for one try; 0: DefaultTimeout
 	Rate        int           // wakes in a second; 0: no limit. Calls do not count
-	PerService  bool          // no push service may take more than an eighth of Concurrency (relay)
+	PerService  bool          // relay: each push service may take an eighth of Concurrency, and little once nobody answers for it
+	Here        func() bool   // whether this process can send for the app; another one does, where not. nil: it can
 }
 
 // What WorkersConfig and App mean by zero.
@@ -267,6 +268,11 @@ func (w *Workers) dispatch(sending, settling context.Context, j session.Job) boo
 			Why: fmt.Sprintf("app %q is not configured", j.Target.App)})
 		return false
 	}
+	if a.cfg.Here != nil && !a.cfg.Here() {
+		w.aside(settling, j, session.Settlement{Verdict: session.Again, Free: true, Due: now.Add(elsewhere(j.Key.Class, w.cfg.Rand())),
+			Why: "waits for the process that has the link"})
+		return false
+	}
 	w.mu.Lock()
 	due, why := a.admit(now, j, w.cfg.Rand())
 	w.mu.Unlock()
@@ -276,6 +282,16 @@ func (w *Workers) dispatch(sending, settling context.Context, j session.Job) boo
 	}
 	w.tasks.Go(func() { w.send(sending, settling, a, j) })
 	return true
+}
+
+// elsewhere is after how long a wake comes back that another process has to send:
+// whoever looks first then gets it.
+func elsewhere(c session.Class, r float64) time.Duration {
+	wait := 400 * time.Millisecond
+	if c == session.Call {
+		wait /= 4
+	}
+	return wait + time.Duration(r*float64(wait))
 }
 
 // complain says at most once a minute that registrations name an unknown app.

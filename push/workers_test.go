@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,71 @@ func TestUnknownAppCostsNothing(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "app=old"); n != 1 {
 			t.Errorf("said %d times: %s", n, log.String())
+		}
+	})
+}
+
+// TestWhatADeviceRegisteredIsSaidOnce: an address that will never do is the user's
+// doing, and cannot fill the log.
+func TestWhatADeviceRegisteredIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		var log bytes.Buffer
+		_, stop := run(t, o, map[string]App{"web": {Kind: "webpush", Provider: slow(0, Result{Outcome: BadRequest, Unfit: true, Reason: "not a public address", Remedy: "nothing to do"})}},
+			func(c *WorkersConfig) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		for range 20 {
+			for _, id := range []string{"1", "2"} {
+				o.add(id, "web", session.Message)
+				synctest.Wait()
+				if s := o.last(t, id); s.Verdict != session.GaveUp {
+					t.Fatalf("%+v", s)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		stop()
+		if n := strings.Count(log.String(), "level="); n != 2 || strings.Contains(log.String(), "ERROR") {
+			t.Errorf("%d lines about two devices:\n%s", n, log.String())
+		}
+		a := newApp("web", App{})
+		for i := range 3 * maxUnfit {
+			a.line(time.Now(), fmt.Sprint(i), Result{Outcome: BadRequest, Unfit: true}, false)
+		}
+		if len(a.unfit) > maxUnfit {
+			t.Errorf("%d devices are remembered", len(a.unfit))
+		}
+	})
+}
+
+// TestWakesForAnotherProcess: what only the process with the link can send comes
+// back for it, soon and without having been tried.
+func TestWakesForAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox()
+		var here atomic.Bool
+		sent := make(chan time.Time, 2)
+		run(t, o, map[string]App{"": {Kind: "relay", PerService: true, Here: here.Load, Provider: provider(func(context.Context, Notification) Result {
+			sent <- time.Now()
+			return Result{Outcome: Delivered}
+		})}})
+		o.add("1", "", session.Message)
+		o.add("2", "", session.Call)
+		time.Sleep(10 * time.Second)
+		for id, most := range map[string]int{"1": 10 * 1000 / 400, "2": 10 * 1000 / 100} {
+			tries := o.of(id)
+			if len(tries) < 5 || len(tries) > most+1 || len(sent) != 0 {
+				t.Errorf("%s was put aside %d times in 10 s, and sent %d times", id, len(tries), len(sent))
+			}
+			if s := tries[0]; s.Verdict != session.Again || !s.Free {
+				t.Errorf("%s: %+v", id, s)
+			}
+		}
+		here.Store(true)
+		start := time.Now()
+		for range 2 {
+			if at := <-sent; at.Sub(start) > time.Second {
+				t.Errorf("sent %v after it could be", at.Sub(start))
+			}
 		}
 	})
 }

@@ -73,8 +73,9 @@ type Event struct {
 	Published []Address // the server itself published for this stanza to these
 
 	Address Address
-	Secret  string // enable, endpoint: fingerprint of the publish secret
-	Module  string // enable, endpoint: which of the service's apps a device token is for (fpush)
+	Secret  string    // enable, endpoint: fingerprint of the publish secret
+	Module  string    // enable, endpoint: which of the service's apps a device token is for (fpush)
+	Since   time.Time // endpoint: when it was enabled, by the server's clock; zero: not told
 
 	Wake      string // answered: which publish
 	Error     string // answered: the condition; empty: it was taken

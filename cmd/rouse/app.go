@@ -45,7 +45,7 @@ type app struct {
 
 // run serves until ctx ends, then drains: the link first, so that nothing new
 // comes in and another process can have it, then the workers, then the owners,
-// then the store. ready is called once the store and the listeners are up and the
+// the connections to providers, the store. ready is called once the store and the listeners are up and the
 // link is being made.
 func (a *app) run(ctx context.Context, ready func()) error {
 	var link, work, life, rest group
@@ -61,6 +61,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	}
 	work.add(a.gateway.Run)
 	work.add(a.workers.Run)
+	work.add(func(ctx context.Context) error { return remindDaily(ctx, a.log, ends(a.apps)) })
 	life.add(a.member.Live)
 	if a.cfg.Load().Component != nil {
 		link.add(a.member.Stand)
@@ -78,7 +79,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.log.Info("stopping: what was taken is finished first")
 	err := errors.Join(failed, link.stop(), work.stop())
 	a.gateway.Close()
-	return errors.Join(err, life.stop(), a.store.Close(), rest.stop())
+	return errors.Join(err, closeProviders(a.apps), life.stop(), a.store.Close(), rest.stop())
 }
 
 // close gives back what build took, when run was never called.
@@ -91,6 +92,7 @@ func (a *app) close() {
 	if a.gateway != nil {
 		a.gateway.Close()
 	}
+	closeProviders(a.apps)
 	if a.store != nil {
 		a.store.Close()
 	}

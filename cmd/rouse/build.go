@@ -74,13 +74,18 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	a.metrics.Fleet(a.member.Holds, func() int { return len(a.member.State().Processes) })
 
 	requests := &events.Requests{Link: &a.link}
-	third := relay.New(relayServer{requests})
+	third := relay.New(relayServer{requests}, a.words)
 	if a.apps, err = providers(cfg, third); err != nil {
 		return nil, err
 	}
+	if relays, ok := a.apps[""]; ok && cfg.Component != nil { // servers are asked over the link
+		relays.Here = a.member.Holds
+		a.apps[""] = relays
+	}
 	gw := gateway.Config{
 		Store: a.store, Server: requests, Nodes: nodes,
-		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Enrols: a.enrolment, Tells: a.tells, Offers: a.enabled,
+		Policy: a.policy, Scarce: scarce(cfg), Senders: a.senderRate, Enrols: a.enrolment,
+		Tells: a.tells, Offers: a.enabled, Parts: a.parts,
 		Now: now, Rand: rand.Reader, Logger: a.log, Observer: a.metrics,
 		Answered: func(wake, condition, errorType string) { third.Answer(wake, condition, errorType) },
 	}
@@ -107,7 +112,8 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		}
 	}
 
-	a.watchCertificates(a.apps)
+	a.metrics.Certificates(ends(a.apps))
+	remind(a.log, ends(a.apps), time.Now())
 	a.workers = push.NewWorkers(push.WorkersConfig{
 		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"rouse/push"
@@ -21,19 +23,41 @@ type (
 	}
 )
 
-// watchCertificates has metrics tell until when the apps' certificates are good,
-// and the log which are to be seen to.
-func (a *app) watchCertificates(apps map[string]push.App) {
+// ends says until when the apps' certificates are good, of those that have one.
+func ends(apps map[string]push.App) map[string]time.Time {
 	ends := make(map[string]time.Time)
 	for name, app := range apps {
 		if e, ok := app.Provider.(ending); ok && !e.Expires().IsZero() {
 			ends[name] = e.Expires()
-			if text, fix := expiring(e.Expires(), time.Now()); fix != "" {
-				a.log.Warn(text, "app", name, "remedy", fix)
-			}
 		}
 	}
-	a.metrics.Certificates(ends)
+	return ends
+}
+
+// remind has the log say which certificates are to be seen to.
+func remind(log *slog.Logger, ends map[string]time.Time, now time.Time) {
+	for name, end := range ends {
+		if text, fix := expiring(end, now); fix != "" {
+			log.Warn(text, "app", name, "remedy", fix)
+		}
+	}
+}
+
+// remindDaily is remind once a day: a process may run for longer than a certificate.
+func remindDaily(ctx context.Context, log *slog.Logger, ends map[string]time.Time) error {
+	if len(ends) == 0 {
+		return nil
+	}
+	day := time.NewTicker(24 * time.Hour)
+	defer day.Stop()
+	for {
+		select {
+		case <-day.C:
+			remind(log, ends, time.Now())
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // expiring says until when a certificate is good, and what is to be done where

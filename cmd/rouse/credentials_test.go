@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"rouse/config"
@@ -98,6 +101,38 @@ func TestCertificatesEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestCertificatesEndWhileRouseRuns: nobody has to start it again to be told.
+func TestCertificatesEndWhileRouseRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		lines := make(chan string, 10)
+		done := make(chan error, 1)
+		go func() {
+			log := slog.New(slog.NewTextHandler(sayTo(lines), nil))
+			done <- remindDaily(ctx, log, map[string]time.Time{"chat-old": time.Now().Add(33 * 24 * time.Hour), "other": time.Now().AddDate(1, 0, 0)})
+		}()
+		for day, want := range []int{0, 0, 0, 1, 1, 1, 1} {
+			time.Sleep(24 * time.Hour)
+			synctest.Wait()
+			if len(lines) != want {
+				t.Errorf("on day %d the log got %d lines, want %d", day+1, len(lines), want)
+			}
+			for len(lines) > 0 {
+				if line := <-lines; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "app=chat-old") {
+					t.Error(line)
+				}
+			}
+		}
+		cancel()
+		<-done
+	})
+}
+
+// sayTo is a log whose lines somebody reads.
+type sayTo chan<- string
+
+func (c sayTo) Write(line []byte) (int, error) { c <- string(line); return len(line), nil }
 
 // exported are the metrics as they are read.
 func exported(t *testing.T, a *app) string {

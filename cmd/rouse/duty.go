@@ -10,6 +10,7 @@ import (
 	"mellium.im/xmpp/jid"
 
 	"rouse/component"
+	"rouse/component/pubsub"
 	"rouse/component/stanza"
 	"rouse/config"
 )
@@ -26,6 +27,23 @@ func (l *currentLink) Request(ctx context.Context, iq stanza.Element) (stanza.El
 		return c.Request(ctx, iq)
 	}
 	return stanza.Element{}, component.ErrDisconnected
+}
+
+func (l *currentLink) Send(ctx context.Context, e stanza.Element) error {
+	if c := l.now.Load(); c != nil {
+		return c.Send(ctx, e)
+	}
+	return component.ErrDisconnected
+}
+
+// partTime is how long a message may wait that nobody needs.
+const partTime = time.Second
+
+// parts tells an account's server that a node is not there any more.
+func (a *app) parts(account, node string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	return a.link.Send(ctx, pubsub.Part(account, node)) == nil
 }
 
 // eager is how long a new holder of the link tries at short intervals: the server

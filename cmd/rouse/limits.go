@@ -15,8 +15,12 @@ import (
 
 // policy is [rules] as the rules have it, as of now: it may be read anew.
 func (a *app) policy() business.Policy {
-	r := a.cfg.Load().Rules
-	return business.Policy{Coalesce: r.Coalesce, Calls: r.Calls, Silents: r.Silents}
+	cfg := a.cfg.Load()
+	p := business.Policy{Coalesce: cfg.Rules.Coalesce, Calls: cfg.Rules.Calls, Silents: cfg.Rules.Silents}
+	if cfg.Component != nil {
+		p.Service = cfg.Component.JID
+	}
+	return p
 }
 
 // senderRate is what domains may publish that are not ours.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"rouse/config"
@@ -43,6 +45,17 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 		return nil, errs
 	}
 	return apps, nil
+}
+
+// closeProviders ends the connections to providers, each once.
+func closeProviders(apps map[string]push.App) error {
+	var errs []error
+	for _, a := range apps {
+		if c, ok := a.Provider.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func provider(a *config.App, way *config.Push, keys *apns.Keys) (push.Provider, error) {

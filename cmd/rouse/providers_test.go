@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,5 +149,29 @@ func TestTheOtherEnvironmentOfTheConfiguration(t *testing.T) {
 	a.Queue(pushtest.Reply{Status: 400, Reason: "BadDeviceToken"})
 	if r := wakes(t, apps["chat-ios"], appleToken); r.Outcome != push.Delivered || len(a.Received()) != 2 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestShutdownClosesTheWaysOut: when run is over, no connection to a provider is left.
+func TestShutdownClosesTheWaysOut(t *testing.T) {
+	apple, dir := applePlace(t, pushtest.APNsOptions{})
+	cfg := configOf(t, dir, "[web]\nlisten = \"\"\n"+appleApp+fmt.Sprintf("endpoint = %q\n", apple.URL()))
+	a, err := build(t.Context(), cfg, time.Now, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- a.run(ctx, func() { close(ready) }) }()
+	<-ready
+	if r := wakes(t, a.apps["chat-ios"], appleToken); r.Outcome != push.Delivered {
+		t.Fatalf("while it runs: %+v", r)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if r := wakes(t, a.apps["chat-ios"], appleToken); r.Outcome != push.Unavailable {
+		t.Errorf("after the end: %+v", r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"rouse/component/pubsub"
 	"rouse/config"
 	"rouse/gateway"
+	"rouse/push/relay"
 	"rouse/session"
 )
 
@@ -100,4 +101,10 @@ func (a *app) tells(name string) bool {
 		}
 	}
 	return false
+}
+
+// words is what third parties' push services are told.
+func (a *app) words() relay.Words {
+	r := a.cfg.Load().Relay
+	return relay.Words{Sender: r.Sender, Body: r.Body}
 }

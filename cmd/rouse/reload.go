@@ -26,7 +26,7 @@ func (a *app) reload(path string) {
 		a.log.Warn("some settings take effect at the next start only", "settings", strings.Join(keys, ", "))
 	}
 	running := *a.cfg.Load()
-	running.Log.Level, running.Rules = next.Log.Level, next.Rules
+	running.Log.Level, running.Rules, running.Relay = next.Log.Level, next.Rules, next.Relay
 	a.level.Set(next.Log.SlogLevel())
 	a.cfg.Store(&running)
 	a.log.Info("the configuration was reloaded", "file", path)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/xml"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,20 +20,24 @@ type thirdParty struct {
 	*component.Component
 	verdict pubsub.Verdict
 	mu      sync.Mutex
-	nodes   []string // published to, in order
+	got     []pubsub.Notice // in order
 }
 
 func (s *thirdParty) Publish(_ context.Context, _ string, n pubsub.Notice) pubsub.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nodes = append(s.nodes, n.Node)
+	s.got = append(s.got, n)
 	return s.verdict
 }
 
 func (s *thirdParty) published() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.nodes)
+	var nodes []string
+	for _, n := range s.got {
+		nodes = append(nodes, n.Node)
+	}
+	return nodes
 }
 
 // another connects one of the lab's further components until the test ends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,9 +9,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"rouse/component"
 	"rouse/component/p2"
+	"rouse/component/pubsub"
 	"rouse/component/stanza"
 	"rouse/push/pushtest"
 	"rouse/servers/lab"
@@ -27,7 +30,12 @@ var familyApps = map[string]string{
 // families begins a play with all of them.
 func families(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	p := prepare(t, o)
+	return prepare(t, o).families()
+}
+
+// families is begins with the apps that families mean.
+func (p *play) families() *play {
+	p.t.Helper()
 	text, err := os.ReadFile(p.config())
 	p.must(err)
 	before, rest, _ := strings.Cut(string(text), "[[app]]\n")
@@ -245,6 +253,8 @@ func TestFamiliesOfOtherServers(t *testing.T) {
 	domain := lab.Component{JID: "other.test", Secret: "other"}
 	p := families(t, lab.Options{NoModule: true, Components: []lab.Component{domain}})
 	server := foreign{p.another(domain, 0), p}
+	messages := make(chan component.Message, 10)
+	server.HandleMessage(func(_ context.Context, m component.Message) { messages <- m })
 	p.connects(server.Component)
 
 	const paris = "paris@other.test"
@@ -279,6 +289,21 @@ func TestFamiliesOfOtherServers(t *testing.T) {
 	p.were("paris", "paris calls", "mongoose")
 	if got := fmt.Sprint(p.payload("mongoose")["aps"]); !strings.Contains(got, "body:a body") || !strings.Contains(got, "title:romeo@other.test") || !strings.Contains(got, "badge:2") {
 		t.Errorf("MongooseIM's client finds %v", got)
+	}
+
+	// Apple says that the app is not there any more: so does rouse, to the account,
+	// as Tigase and Siskin understand it.
+	p.apns.Queue(pushtest.Reply{Status: http.StatusGone, Reason: "Unregistered", Timestamp: time.Now()})
+	server.publishes(node, fmt.Sprintf(encrypted, ""), "")
+	select {
+	case m := <-messages:
+		e := m.Stanza
+		if affiliation := e.Child(pubsub.NS, "pubsub").Child(pubsub.NS, "affiliation"); e.Get("from") != p.server.Rouse().JID || e.Get("to") != paris ||
+			e.Child(pubsub.NS, "pubsub").Get("node") != node || affiliation.Get("jid") != paris || affiliation.Get("affiliation") != "none" {
+			t.Errorf("the account was told %s", stanza.AppendElement(nil, e))
+		}
+	case <-p.ctx.Done():
+		t.Fatal("the account was not told that its node is gone")
 	}
 	p.noSecrets("a body", "romeo@other.test", "Y2lwaGVydGV4dCBhbmQgdGFn", token, calls)
 }

@@ -84,10 +84,20 @@ func TestPrivatePushServicesAreNotConnectedTo(t *testing.T) {
 	p.chat("m1")
 	p.were("phone")
 	p.must(p.await(p.ctx, "the end of the browser's wake", func() bool { return p.decisions()["a3 gave-up"] == 1 }))
+	p.wakesUp(browser)
+	p.sleeps(browser)
+	p.chat("m2")
+	p.must(p.await(p.ctx, "the end of another wake", func() bool { return p.decisions()["a3 gave-up"] == 2 }))
 	if n := len(p.webpush.Received()); n != 0 {
 		t.Errorf("the push service was asked %d times", n)
 	}
-	if p.logged(`reason="not a public address"`) != 1 || p.logged("allow_private = true") != 1 {
+	if n := p.logged("level=ERROR"); n != 0 {
+		t.Errorf("%d errors in the log for what a user registered", n)
+	}
+	if p.logged("level=WARN msg=\"a device cannot be woken") != 1 {
+		t.Error("the log was to say it once")
+	}
+	if p.logged(`reason="not a public address"`) == 0 || p.logged("allow_private = true") == 0 {
 		t.Error("the log does not say why, or not what can be done")
 	}
 }

@@ -48,12 +48,11 @@ var offers = map[hostKind]int{
 
 // serve gives a host of the server that is there, or a server in dir.
 func (e *ejabberds) serve(ctx context.Context, dir string, w wish) (server, error) {
-	e.compiled.Do(func() { e.compileErr = e.compile(ctx) })
-	if e.compileErr != nil {
-		return nil, e.compileErr
-	}
 	if w.alone {
-		return startEjabberd(ctx, dir, e.ebin(), w.ejabberd())
+		return e.alone(ctx, dir, w.ejabberd())
+	}
+	if err := e.compile(ctx); err != nil {
+		return nil, err
 	}
 	e.opened.Do(func() { e.err = e.open(ctx) })
 	if e.err != nil {
@@ -87,11 +86,22 @@ func (e *ejabberds) take(w wish) string {
 	return hosts[0]
 }
 
-func (e *ejabberds) compile(ctx context.Context) (err error) {
-	if e.dir, err = os.MkdirTemp("", "rouse-theatre-"); err != nil {
-		return err
+// alone gives a server in dir that nobody else is on.
+func (e *ejabberds) alone(ctx context.Context, dir string, o lab.EjabberdOptions) (server, error) {
+	if err := e.compile(ctx); err != nil {
+		return nil, err
 	}
-	return lab.CompileEjabberd(ctx, e.ebin())
+	return startEjabberd(ctx, dir, e.ebin(), o)
+}
+
+// compile makes the modules, once.
+func (e *ejabberds) compile(ctx context.Context) error {
+	e.compiled.Do(func() {
+		if e.dir, e.compileErr = os.MkdirTemp("", "rouse-theatre-"); e.compileErr == nil {
+			e.compileErr = lab.CompileEjabberd(ctx, e.ebin())
+		}
+	})
+	return e.compileErr
 }
 
 func (e *ejabberds) open(ctx context.Context) (err error) {

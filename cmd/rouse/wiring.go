@@ -22,7 +22,10 @@ import (
 type relayServer struct{ requests *events.Requests }
 
 func (s relayServer) Publish(ctx context.Context, r relay.PublishRequest) error {
-	err := s.requests.Publish(ctx, r.Host, r.User, r.Wake, session.Address{Service: r.Service, Node: r.Node}, r.Class, r.Count)
+	err := s.requests.Publish(ctx, r.Host, events.Publish{
+		Wake: r.Wake, User: r.User, To: session.Address{Service: r.Service, Node: r.Node}, Class: r.Class, Count: r.Count,
+		Sender: r.Sender, Body: r.Body,
+	})
 	var refused xmpp.Error
 	if errors.As(err, &refused) {
 		return &relay.Refusal{Condition: string(refused.Condition), Type: string(refused.Type)}

@@ -127,6 +127,9 @@ func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) 
 	if t, err := number(c, "t", false); err == nil && t > 0 {
 		e.At = time.UnixMilli(int64(min(t, 1<<52)))
 	}
+	if t, err := number(c, "since", false); err == nil && t > 0 {
+		e.Since = time.UnixMilli(int64(min(t, 1<<52)))
+	}
 	if s := c.Get("class"); s != "" {
 		if e.Class, err = session.ParseClass(s); err != nil {
 			return e, err

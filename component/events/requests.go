@@ -40,14 +40,31 @@ func (r *Requests) Woken(ctx context.Context, host, user, sid string) error {
 	}}})
 }
 
-// Publish has a host publish to a third party's push service. The service's
-// answer comes as an event with the same wake.
-func (r *Requests) Publish(ctx context.Context, host, user, wake string, to session.Address, class session.Class, count int) error {
-	return r.set(ctx, host, stanza.Element{Space: NS, Name: "publish", Attr: []stanza.Attr{
-		{Name: "wake", Value: wake}, {Name: "user", Value: user},
-		{Name: "service", Value: to.Service}, {Name: "node", Value: to.Node},
-		{Name: "class", Value: class.String()}, {Name: "count", Value: strconv.Itoa(count)},
-	}})
+// Publish is what a host is to publish to a third party's push service.
+type Publish struct {
+	Wake, User string
+	To         session.Address
+	Class      session.Class
+	Count      int
+	Sender     bool   // name who wrote last
+	Body       string // in place of what was written; empty: nothing
+}
+
+// Publish has a host publish. The service's answer comes as an event with the
+// same wake.
+func (r *Requests) Publish(ctx context.Context, host string, p Publish) error {
+	ask := stanza.Element{Space: NS, Name: "publish", Attr: []stanza.Attr{
+		{Name: "wake", Value: p.Wake}, {Name: "user", Value: p.User},
+		{Name: "service", Value: p.To.Service}, {Name: "node", Value: p.To.Node},
+		{Name: "class", Value: p.Class.String()}, {Name: "count", Value: strconv.Itoa(p.Count)},
+	}}
+	if p.Sender {
+		ask.Set("sender", "true")
+	}
+	if p.Body != "" {
+		ask.Set("body", p.Body)
+	}
+	return r.set(ctx, host, ask)
 }
 
 func (r *Requests) set(ctx context.Context, host string, payload stanza.Element) error {

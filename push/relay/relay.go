@@ -29,6 +29,22 @@ type PublishRequest struct {
 	Node    string
 	Class   session.Class
 	Count   int
+	Words
+}
+
+// Words are what leaves the host besides that there is something, and how much.
+type Words struct {
+	Sender bool   // who wrote last: the server fills it in, we do not know
+	Body   string // in place of what was written; empty: nothing
+}
+
+// of gives what is said of a class. A text tells the push service that the wake is
+// of importance: servers say it so, and there is no other way.
+func (w Words) of(c session.Class) Words {
+	if c < session.Group {
+		w.Body = ""
+	}
+	return w
 }
 
 // Server has a server module publish.
@@ -49,6 +65,7 @@ func (r *Refusal) Error() string { return r.Type + " " + r.Condition }
 // Provider has wakes published by the account's server.
 type Provider struct {
 	server Server
+	words  func() Words
 
 	mu      sync.Mutex
 	waiting map[string]*waiter // by wake
@@ -64,9 +81,9 @@ type waiter struct {
 
 var _ push.Provider = (*Provider)(nil)
 
-// New makes a provider.
-func New(s Server) *Provider {
-	return &Provider{server: s, waiting: make(map[string]*waiter)}
+// New makes a provider. words is asked at each wake.
+func New(s Server, words func() Words) *Provider {
+	return &Provider{server: s, words: words, waiting: make(map[string]*waiter)}
 }
 
 // Check has nothing to prove: the server publishes in its own name.
@@ -97,7 +114,8 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	}
 	w := p.enter(n.ID)
 	defer p.leave(n.ID, w)
-	req := PublishRequest{Host: host, User: user, Wake: n.ID, Service: n.Address.Service, Node: n.Address.Node, Class: n.Class, Count: n.Count}
+	req := PublishRequest{Host: host, User: user, Wake: n.ID, Service: n.Address.Service, Node: n.Address.Node, Class: n.Class, Count: n.Count,
+		Words: p.words().of(n.Class)}
 	for range 2 {
 		if err := p.server.Publish(ctx, req); err != nil {
 			return refused(err)
@@ -110,10 +128,10 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return push.Result{Outcome: push.Unavailable, Reason: "no answer in time", Err: ctx.Err()}
+			return push.Result{Outcome: push.Unavailable, Unasked: true, Reason: "no answer in time", Err: ctx.Err()}
 		}
 	}
-	return push.Result{Outcome: push.Unavailable, Reason: "no answer", Err: fmt.Errorf("the push service %s does not answer", n.Address.Service)}
+	return push.Result{Outcome: push.Unavailable, Reason: "no answer", Absent: true, Err: fmt.Errorf("the push service %s does not answer", n.Address.Service)}
 }
 
 func (p *Provider) enter(wake string) *waiter {
@@ -143,10 +161,12 @@ func refused(err error) push.Result {
 		result := judge(*r)
 		if result.Outcome == push.TokenGone {
 			result.Reason = "not enabled any more" // the module looks into the server's own list
+			return result
 		}
+		result.Absent, result.Unasked = false, true
 		return result
 	}
-	return push.Result{Outcome: push.Unavailable, Reason: "the server's module cannot be asked", Err: err,
+	return push.Result{Outcome: push.Unavailable, Unasked: true, Reason: "the server's module cannot be asked", Err: err,
 		Remedy: "look whether mod_rouse is loaded on the account's host, and the component connected"}
 }
 
@@ -160,8 +180,18 @@ func judge(r Refusal) push.Result {
 	case r.Type != "wait" && (r.Condition == "item-not-found" || r.Condition == "gone"):
 		return push.Result{Outcome: push.TokenGone, Reason: word(r.Type) + " " + word(r.Condition)}
 	default:
-		return push.Result{Outcome: push.Unavailable, Reason: word(r.Type) + " " + word(r.Condition)}
+		return push.Result{Outcome: push.Unavailable, Reason: word(r.Type) + " " + word(r.Condition), Absent: absent(r.Condition)}
 	}
+}
+
+// absent: servers say it of a domain that they do not reach, or where nobody
+// answers for an address (RFC 6120 §8.3.3).
+func absent(condition string) bool {
+	switch condition {
+	case "remote-server-not-found", "remote-server-timeout", "service-unavailable":
+		return true
+	}
+	return false
 }
 
 // word keeps of what a stranger sent what can stand in records.

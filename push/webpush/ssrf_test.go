@@ -122,7 +122,7 @@ func endpoint(url string) push.Notification {
 
 func refused(t *testing.T, r push.Result) {
 	t.Helper()
-	if r.Outcome != push.BadRequest || r.Reason != "not a public address" || !strings.Contains(r.Remedy, "allow_private") {
+	if r.Outcome != push.BadRequest || !r.Unfit || r.Reason != "not a public address" || !strings.Contains(r.Remedy, "allow_private") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -205,7 +205,7 @@ func unreached(err error, sub Subscription) push.Result {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &refused):
-		r.Outcome, r.Reason, r.Remedy = push.BadRequest, "not a public address", notPublic
+		r.Outcome, r.Unfit, r.Reason, r.Remedy = push.BadRequest, true, "not a public address", notPublic
 	case errors.As(err, &untrusted):
 		r.Reason, r.Remedy = "not trusted", "if the push service is your own, look at ca_file"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -280,3 +280,24 @@ func TestWhatIsNotSoAnyMoreIsNotReported(t *testing.T) {
 		}
 	}
 }
+
+// TestSendersAreKnownToTheCluster: rouse asks one node for a publish, and another one has seen who wrote.
+func TestSendersAreKnownToTheCluster(t *testing.T) {
+	p := newPair(t, withOthers)
+	service := p.Service()
+	phone, carol := p.Login("alice/phone", p.on(1)), p.Login("carol/desk", p.on(1))
+	p.Enable(phone, servertest.Others.JID, "n1")
+	p.Check(phone.Drop(p.Ctx))
+	p.Event("hibernated", "user", "alice")
+	p.Check(carol.Send(p.Ctx, lab.Chat(p.JID("alice"), "id", "what carol wrote")))
+	p.Event("queued", "user", "alice", "class", "message")
+	here, err := p.cluster.Nodes[0].Eval(p.Ctx, `mod_rouse_table:sender(<<"`+p.cluster.Nodes[0].Host()+`">>, <<"alice">>, <<"message">>).`)
+	p.Check(err)
+	if got := servertest.Condition(p.Ask("<publish" + servertest.NS + " wake='w' user='alice' service='" + servertest.Others.JID + "' node='n1' class='message' count='1' sender='true'/>")); got != "" {
+		t.Fatalf("refused: %s", got)
+	}
+	p.Event("answered", "wake", "w")
+	if got := service.Last().Fields()["last-message-sender"]; got != p.JID("carol")+"/desk" || !strings.Contains(here, "undefined") {
+		t.Errorf("the publish names %q; the node that was asked knew %s", got, here)
+	}
+}

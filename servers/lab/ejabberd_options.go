@@ -29,6 +29,8 @@ type EjabberdOptions struct {
 	ResumeTimeout time.Duration // mod_stream_mgmt's resume_timeout; 300 s
 	LogLevel      string        // "info"
 
+	S2S bool // it may connect to other servers
+
 	Modules map[string]string // more options by module, as YAML lines; a module that is named here is loaded
 	Global  string            // more lines for the top level of the configuration
 
@@ -95,7 +97,9 @@ func (e *Ejabberd) config() string {
 	line("log_rotate_count: 0")
 	line("auth_method: internal\nauth_password_format: plain")
 	line("certfiles: []")
-	line("s2s_access: none")
+	if !e.opt.S2S {
+		line("s2s_access: none")
+	}
 	line("shaper_rules: {max_user_sessions: 10}") // as in Debian's own configuration
 	line("listen:")
 	line("  - {port: %d, ip: \"127.0.0.1\", module: ejabberd_c2s, max_stanza_size: 262144, shaper: none, access: all, starttls: false}", e.c2s)

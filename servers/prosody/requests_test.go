@@ -2,6 +2,7 @@ package prosody_test
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,6 +57,9 @@ func TestPicture(t *testing.T) {
 				}
 			}
 			r.Want(endpoint, "user", "alice", "service", r.p.Rouse().JID, "node", "n1", "sid", sid, "secret", servertest.Fingerprint("secret of n1"))
+			if since := servertest.Number(t, endpoint.Attr("since")); time.Since(time.UnixMilli(int64(since))).Abs() > 2*time.Minute {
+				t.Errorf("enabled %v", time.UnixMilli(int64(since)))
+			}
 			row := state["alice/phone"]
 			r.Want(row, "state", "hibernated", "sid", sid, "out", servertest.Plus(queued.Attr("out"), 1), "n", servertest.Plus(queued.Attr("n"), 1))
 			r.WantUnread(row, "message "+row.Attr("out")+" 2")
@@ -127,7 +131,7 @@ func TestPublish(t *testing.T) {
 	service := r.Service()
 	r.Enable(phone, servertest.Others.JID, "n1")
 	publish := func(wake, node, class string) string {
-		return servertest.Condition(r.Ask(fmt.Sprintf("<publish%s wake='%s' user='alice' service='%s' node='%s' class='%s' count='2'/>", servertest.NS, wake, servertest.Others.JID, node, class)))
+		return servertest.Condition(r.Ask(fmt.Sprintf("<publish%s wake='%s' user='alice' service='%s' node='%s' class='%s' count='2' body='New Message!'/>", servertest.NS, wake, servertest.Others.JID, node, class)))
 	}
 	if got := publish("w1", "n1", "message"); got != "" {
 		t.Fatalf("refused: %s", got)
@@ -156,6 +160,39 @@ func TestPublish(t *testing.T) {
 	}
 	if got := servertest.Condition(r.Ask("<publish" + servertest.NS + "/>")); got != "modify bad-request" {
 		t.Errorf("without attributes: %q", got)
+	}
+}
+
+// TestWhatAPublishSays: what leaves the host is what rouse says, and the sender is one the module remembers.
+func TestWhatAPublishSays(t *testing.T) {
+	r := newRig(t, withOthers)
+	phone := r.Login("alice/phone")
+	service := r.Service()
+	r.Enable(phone, servertest.Others.JID, "n1")
+	r.Check(phone.Drop(r.Ctx))
+	sid := r.Event("hibernated", "user", "alice").Attr("sid")
+	r.Say("what bob wrote")
+	r.Event("queued", "sid", sid, "class", "message")
+	for i, c := range []struct {
+		attr string
+		want map[string]string
+	}{
+		{"class='message' count='2' body='New Message!'", map[string]string{"message-count": "2", "last-message-body": "New Message!"}},
+		{"class='message' count='2' body='&lt;Eins &amp; zwei&gt;' sender='true'", map[string]string{"message-count": "2", "last-message-body": "<Eins & zwei>", "last-message-sender": r.JID("bob") + "/desk"}},
+		{"class='message' count='1'", map[string]string{"message-count": "1"}},
+		{"class='group' count='1' sender='true' body='New Message!'", map[string]string{"message-count": "1", "last-message-body": "New Message!"}},
+		{"class='subscription' count='3'", map[string]string{"pending-subscription-count": "3"}},
+		{"", map[string]string{"message-count": "1"}},
+	} {
+		if got := servertest.Condition(r.Ask(fmt.Sprintf("<publish%s wake='w%d' user='alice' service='%s' node='n1' %s/>", servertest.NS, i, servertest.Others.JID, c.attr))); got != "" {
+			t.Fatalf("%s: refused: %s", c.attr, got)
+		}
+		r.Event("answered", "wake", fmt.Sprintf("w%d", i))
+		said := service.Last().Fields()
+		maps.DeleteFunc(said, func(name, _ string) bool { return name == "FORM_TYPE" || name == "secret" })
+		if !maps.Equal(said, c.want) {
+			t.Errorf("%s: the push service reads %q, want %q", c.attr, said, c.want)
+		}
 	}
 }
 

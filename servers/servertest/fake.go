@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -46,6 +47,18 @@ func (e Element) Child(name string) (Element, bool) {
 		}
 	}
 	return Element{}, false
+}
+
+// Fields are the values of the forms in an Element. Fields without a value are none.
+func (e Element) Fields() map[string]string {
+	all := map[string]string{}
+	for _, c := range e.Children {
+		if value, ok := c.Child("value"); ok && c.XMLName.Local == "field" {
+			all[c.Attr("var")] = value.Text
+		}
+		maps.Copy(all, c.Fields())
+	}
+	return all
 }
 
 func (e Element) String() string {
@@ -233,6 +246,13 @@ func (f *Fake) Published() int {
 		}
 	}
 	return n
+}
+
+// Last is the stanza that came last and is not a batch.
+func (f *Fake) Last() Element {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.others[len(f.others)-1]
 }
 
 // reply answers a request: "" is a result, XML a result with that in it,

@@ -83,6 +83,11 @@ function lib.class(stanza, account)
 	return "nothing";
 end
 
+-- Who sent a stanza that has a class.
+function lib.sender(stanza, account)
+	return unwrap(stanza, account).attr.from;
+end
+
 -- The key of a stanza on its way to account, or nil.
 function lib.key(stanza, account)
 	local message, id = unwrap(stanza, account);

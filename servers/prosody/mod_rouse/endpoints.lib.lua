@@ -9,17 +9,16 @@ local xmlns_push = "urn:xmpp:push:0";
 local publish_timeout = 90; -- seconds; a connection to another server may take most of it
 local max_publishes = 200; -- under way; send_iq forgets the oldest beyond 256
 
--- mod_cloud_notify's own words, so that a push service sees no difference.
-local important_body = module:get_option_string("push_notification_important_body", "New Message!");
-local important = { call = true, message = true, mention = true, group = true };
+-- As mod_cloud_notify has it, so that a push service sees no difference.
 local push_form = dataform {
 	{ name = "FORM_TYPE"; type = "hidden"; value = "urn:xmpp:push:summary" };
 	{ name = "message-count"; type = "text-single" };
 	{ name = "pending-subscription-count"; type = "text-single" };
+	{ name = "last-message-sender"; type = "jid-single" };
 	{ name = "last-message-body"; type = "text-single" };
 };
 
--- o: guard, report(name, session or user, attr)
+-- o: guard, report(name, session or user, attr), sender(user, class)
 return function (o)
 	local store = module:open_store("cloud_notify");
 	local publishing = 0;
@@ -100,11 +99,14 @@ return function (o)
 		module:add_timer(publish_timeout, stop);
 	end
 
-	local function notification(class, count)
+	-- rouse says what may leave the host.
+	local function notification(ask)
+		local count = ask.count or "1";
 		return st.stanza("notification", { xmlns = xmlns_push }):add_child(push_form:form {
-			["message-count"] = class ~= "subscription" and count or nil;
-			["pending-subscription-count"] = class == "subscription" and count or nil;
-			["last-message-body"] = important[class] and important_body or nil;
+			["message-count"] = ask.class ~= "subscription" and count or nil;
+			["pending-subscription-count"] = ask.class == "subscription" and count or nil;
+			["last-message-sender"] = ask.sender == "true" and ask.class and o.sender(ask.user, ask.class) or nil;
+			["last-message-body"] = ask.body;
 		});
 	end
 
@@ -117,7 +119,7 @@ return function (o)
 		local iq = st.iq({ type = "set", from = module.host, to = info.jid, id = new_id() })
 			:tag("pubsub", { xmlns = "http://jabber.org/protocol/pubsub" })
 				:tag("publish", { node = info.node })
-					:tag("item"):add_child(notification(ask.class, ask.count or "1")):up():up();
+					:tag("item"):add_child(notification(ask)):up():up();
 		if info.options then
 			iq:tag("publish-options"):add_child(st.deserialize(info.options)):up();
 		end

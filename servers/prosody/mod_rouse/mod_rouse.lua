@@ -33,6 +33,9 @@ local queue, sessions, endpoints, picture; -- below
 -- What the user's own clients said in rooms comes back to all of them, and wakes none.
 local own_in_room = cache.new(1000);
 
+-- Who wrote last to a user, for publishes that shall name them.
+local senders = cache.new(10000);
+
 local function own_key(user, room, id) return user.." "..room.." "..id; end
 
 -- Class and key of a stanza on its way to the user.
@@ -43,6 +46,7 @@ local function class_and_key(stanza, user)
 		local said = own_in_room:get(own_key(user, jid.bare(stanza.attr.from), stanza.attr.id));
 		if said and now() - said < 120 then class = "nothing"; end
 	end
+	if class ~= "nothing" then senders:set(user.." "..class, classify.sender(stanza, account)); end
 	return class, classify.key(stanza, account);
 end
 
@@ -75,7 +79,7 @@ local function report_stanza(name, user, stanza)
 end
 
 sessions = module:require "sessions" { guard = guard, classify = class_and_key, classes = classify.classes, report = report };
-endpoints = module:require "endpoints" { guard = guard, report = report };
+endpoints = module:require "endpoints" { guard = guard, report = report, sender = function (user, class) return senders:get(user.." "..class); end };
 picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row, behind = function () return queue.behind(); end };
 queue = module:require "queue" {
 	component = component;

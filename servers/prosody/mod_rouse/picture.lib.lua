@@ -18,6 +18,7 @@ return function (o)
 		for id, info in pairs(o.endpoints.read(user)) do
 			local attr = o.endpoints.attr(info);
 			attr.user, attr.sid = user, owners[id];
+			attr.since = info.timestamp and string.format("%d", info.timestamp * 1000);
 			list[#list+1] = o.row("endpoint", attr);
 		end
 		for _, session in pairs(account and account.sessions or {}) do

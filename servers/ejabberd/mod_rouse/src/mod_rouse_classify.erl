@@ -1,7 +1,7 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, class_and_key/2, class/2, key/2, is_call/1]).
+-export([classes/0, class_key_and_sender/2, class/2, key/2, is_call/1]).
 
 -include("xmpp.hrl").
 
@@ -10,10 +10,10 @@
 %% The classes that wake, the most important first.
 classes() -> [<<"call">>, <<"message">>, <<"mention">>, <<"group">>, <<"subscription">>].
 
-%% Class and key of a stanza on its way to the account (bare JID, normal form).
-class_and_key(Stanza, Account) ->
+%% Class, key and sender of a stanza on its way to the account (bare JID, normal form).
+class_key_and_sender(Stanza, Account) ->
     El = element_of(Stanza),
-    {class(El, Account), key(El, Account)}.
+    {class(El, Account), key(El, Account), sender(El, Account)}.
 
 class(#xmlel{name = <<"presence">>} = El, _) ->
     case attr(<<"type">>, El) of
@@ -36,6 +36,12 @@ key(El, Account) ->
 		ID -> <<"s:", ID/binary>>
 	    end;
 	{_, ID} -> <<"s:", ID/binary>>
+    end.
+
+sender(El, Account) ->
+    case unwrap(El, Account) of
+	none -> undefined;
+	{Inner, _} -> attr_or(<<"from">>, Inner, undefined)
     end.
 
 %% Whether the stanza proposes a call, without looking closely: this is asked of every message.

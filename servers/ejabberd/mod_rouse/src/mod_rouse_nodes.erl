@@ -2,7 +2,7 @@
 %% rouse's component is connected to one of them, and what it asks comes in there.
 -module(mod_rouse_nodes).
 
--export([name/0, others/0, find/1, gone/0, watch/0]).
+-export([name/0, others/0, find/1, gone/0, watch/0, sender/3]).
 
 %% What rouse knows this node by; undefined where Erlang runs without a name, alone.
 name() -> name(node()).
@@ -23,4 +23,13 @@ watch() ->
     case node() of
 	nonode@nohost -> ok;
 	_ -> net_kernel:monitor_nodes(true)
+    end.
+
+%% Who wrote last to the user, as far as any node knows.
+sender(Host, User, Class) ->
+    Known = [mod_rouse_table:sender(Host, User, Class)
+	     | [ejabberd_cluster:call(Node, mod_rouse_table, sender, [Host, User, Class]) || Node <- others()]],
+    case lists:reverse(lists:sort([{At, Sender} || {At, Sender} <- Known, is_integer(At)])) of
+	[{_, Sender} | _] -> Sender;
+	[] -> undefined
     end.

@@ -107,12 +107,16 @@ settle(Host, User, #picture{asked = Asked, ready = Ready} = P) ->
     case Asked of
 	#{User := {[], Rows, _}} ->
 	    Owners = maps:from_list([{PushID, Sid} || {_, Sid, PushID, _, _} <- Rows, PushID /= undefined]),
-	    Endpoints = [row(<<"endpoint">>, [{<<"user">>, User}, {<<"sid">>, maps:get(ID, Owners, undefined)} | Attrs], [])
+	    Endpoints = [row(<<"endpoint">>, [{<<"user">>, User}, {<<"sid">>, maps:get(ID, Owners, undefined)}, {<<"since">>, since(ID)} | Attrs], [])
 			 || {ID, Attrs} <- mod_rouse_push:registered(Host, User)],
 	    Sessions = [row(<<"session">>, Attrs, Children) || {_, _, _, Attrs, Children} <- Rows],
 	    P#picture{asked = maps:remove(User, Asked), ready = Ready ++ Endpoints ++ Sessions};
 	_ -> P
     end.
+
+%% mod_push's id of a registration is the time of it.
+since({Mega, S, Micro}) -> integer_to_binary((Mega * 1000000 + S) * 1000 + Micro div 1000);
+since(_) -> undefined.
 
 row(Name, Attrs, Children) ->
     #event{name = Name, attrs = [{<<"t">>, integer_to_binary(erlang:system_time(millisecond))} | mod_rouse_queue:clean(Attrs)],

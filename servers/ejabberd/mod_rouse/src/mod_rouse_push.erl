@@ -202,28 +202,30 @@ publish(Host, Ask) ->
 	    case Found of
 		[] -> {cancel, 'item-not-found'};
 		[{_, To, Node, Options} | _] ->
-		    Form = summary(Host, Attr(<<"class">>), Attr(<<"count">>)),
+		    Form = summary(Host, User, Ask),
 		    Item = #ps_item{sub_els = [#push_notification{xdata = Form}]},
 		    #iq{type = set, from = jid:make(Host), to = jid:make(To),
 			sub_els = [#pubsub{publish = #ps_publish{node = Node, items = [Item]}, publish_options = Options}]}
 	    end
     end.
 
-%% mod_push's own words, so that a push service sees no difference; and the counts of XEP-0357.
-summary(Host, Class, Count0) ->
-    Count = try binary_to_integer(Count0) catch _:_ -> 1 end,
-    Fields = case Class of
-		 <<"subscription">> -> [{'pending-subscription-count', Count}];
-		 _ -> [{'message-count', Count}]
+%% rouse says what may leave the host.
+summary(Host, User, Ask) ->
+    Attr = fun(Name) -> proplists:get_value(Name, Ask, <<>>) end,
+    Class = Attr(<<"class">>),
+    Count = try binary_to_integer(Attr(<<"count">>)) catch _:_ -> 1 end,
+    Counted = case Class of
+		  <<"subscription">> -> 'pending-subscription-count';
+		  _ -> 'message-count'
+	      end,
+    Sender = case Attr(<<"sender">>) of
+		 <<"true">> -> mod_rouse_nodes:sender(Host, User, Class);
+		 _ -> undefined
 	     end,
-    Body = case {Class, mod_push_opt:include_body(Host)} of
-	       {<<"subscription">>, _} -> [];
-	       {<<"silent">>, _} -> [];
-	       {_, false} -> [];
-	       {_, true} -> [{'last-message-body', <<"New message">>}];
-	       {_, Text} -> [{'last-message-body', Text}]
-	   end,
-    #xdata{type = submit, fields = push_summary:encode(Fields ++ Body)}.
+    Fields = [{Counted, Count}]
+	++ [{'last-message-sender', jid:decode(Sender)} || Sender /= undefined]
+	++ [{'last-message-body', Body} || Body <- [Attr(<<"body">>)], Body /= <<>>],
+    #xdata{type = submit, fields = push_summary:encode(Fields)}.
 
 hex(Bytes) -> << <<(digit(C))>> || <<C:4>> <= Bytes>>.
 

@@ -13,15 +13,18 @@
 
 %% Class and key of a stanza on its way to the user.
 class_and_key(Stanza, User, Host) ->
-    {Class, Key} = mod_rouse_classify:class_and_key(Stanza, jid:encode({User, Host, <<>>})),
-    case Stanza of
-	#message{from = #jid{} = Room, id = ID} when Class == <<"group">>; Class == <<"mention">> ->
-	    case mod_rouse_table:has_said(Host, User, jid:tolower(jid:remove_resource(Room)), ID) of
-		true -> {<<"nothing">>, Key};
-		false -> {Class, Key}
-	    end;
-	_ -> {Class, Key}
+    {Class, Key, Sender} = mod_rouse_classify:class_key_and_sender(Stanza, jid:encode({User, Host, <<>>})),
+    case Class == <<"nothing">> orelse is_own(Class, Stanza, User, Host) of
+	true -> {<<"nothing">>, Key};
+	false ->
+	    mod_rouse_table:wrote(Host, User, Class, Sender),
+	    {Class, Key}
     end.
+
+%% What the user's own clients said in rooms.
+is_own(Class, #message{from = #jid{} = Room, id = ID}, User, Host) when Class == <<"group">>; Class == <<"mention">> ->
+    mod_rouse_table:has_said(Host, User, jid:tolower(jid:remove_resource(Room)), ID);
+is_own(_, _, _, _) -> false.
 
 %% Before mod_push. What the user himself sent is archived for him too, and wakes nobody.
 archived(#message{} = Message, User, Host, _Peer, _Nick, chat, recv) ->

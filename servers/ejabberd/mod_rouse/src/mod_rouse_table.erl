@@ -1,11 +1,12 @@
 %% What all processes may look up: an ETS table that belongs to the queue's process and bears its name.
 -module(mod_rouse_table).
 
--export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, tidy/1]).
+-export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, wrote/4, sender/3, tidy/1]).
 
 -define(HEARD_LATELY, 10000).
 -define(SAID, 120000).
 -define(MAX_SAID, 10000).
+-define(WROTE, 3600000).
 
 name(Host) -> gen_mod:get_module_proc(Host, mod_rouse).
 
@@ -57,6 +58,21 @@ has_said(Host, User, Room, ID) ->
 	[] -> false
     end.
 
-tidy(Host) -> ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', now_ms() - ?SAID}], [true]}]).
+%% --- Who wrote last to a user: one of each class, for publishes that shall name them.
+
+wrote(_, _, _, undefined) -> ok;
+wrote(Host, User, Class, Sender) -> ets:insert(name(Host), {{wrote, User, Class}, now_ms(), Sender}).
+
+sender(Host, User, Class) ->
+    try ets:lookup(name(Host), {wrote, User, Class}) of
+	[{_, At, Sender}] -> {At, Sender};
+	[] -> undefined
+    catch error:badarg -> undefined
+    end.
+
+tidy(Host) ->
+    Now = now_ms(),
+    ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', Now - ?SAID}], [true]},
+				   {{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
 
 now_ms() -> erlang:system_time(millisecond).
