@@ -30,7 +30,10 @@ type server interface {
 
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
+	Restart(ctx context.Context) error
 	Kill() error
+	PID() int
+	Ended() bool // without being told to by us
 
 	AddUser(ctx context.Context, name, password string) error
 	DeleteUser(ctx context.Context, name string) error

@@ -125,7 +125,8 @@ type shared struct{ onEjabberd }
 
 var errShared = errors.New("this ejabberd has other hosts: wish for one alone")
 
-func (shared) Start(context.Context) error { return errShared }
-func (shared) Stop(context.Context) error  { return errShared }
-func (shared) Kill() error                 { return errShared }
-func (shared) Close() error                { return nil }
+func (shared) Start(context.Context) error   { return errShared }
+func (shared) Stop(context.Context) error    { return errShared }
+func (shared) Restart(context.Context) error { return errShared }
+func (shared) Kill() error                   { return errShared }
+func (shared) Close() error                  { return nil }
