@@ -36,6 +36,12 @@ const patience = 3 * time.Minute
 // both plays on each server, in a subtest of its own.
 func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
+	prepareBoth(t, w, func(t *testing.T, p *play) { do(t, p.begins()) })
+}
+
+// prepareBoth is both without rouse and without romeo.
+func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
+	t.Helper()
 	w.users = people
 	for name, serve := range map[string]func(context.Context, string) (server, error){
 		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
@@ -53,7 +59,7 @@ func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
 				p.must(p.configure())
 			}
-			do(t, p.begins())
+			do(t, p)
 		})
 	}
 }
@@ -270,11 +276,11 @@ func (p *play) absent() {
 	}))
 }
 
-// prosodyLogs waits until Prosody's log has some words.
-func (p *play) prosodyLogs(words string) {
+// serverLogs waits until the server's log has some words.
+func (p *play) serverLogs(words string) {
 	p.t.Helper()
-	p.must(p.await(p.ctx, fmt.Sprintf("%q in Prosody's log", words), func() bool {
-		log, err := os.ReadFile(p.prosody.LogFile())
+	p.must(p.await(p.ctx, fmt.Sprintf("%q in the server's log", words), func() bool {
+		log, err := os.ReadFile(p.server.LogFile())
 		return err == nil && strings.Contains(string(log), words)
 	}))
 }
