@@ -130,6 +130,7 @@ func TestServerRestarted(t *testing.T) {
 				}
 				if c.kill {
 					if c.down { // a power cut may cost what is younger than a second
+						p.must(p.romeo.Inactive(p.ctx)) // so that there is something to be written after m2
 						p.must(p.await(p.ctx, "the module's queue on disk", func() bool { return p.server.Saved(sent) }))
 					}
 					p.must(p.server.Kill())
