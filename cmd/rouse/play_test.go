@@ -33,13 +33,15 @@ type play struct {
 // patience is how long a play may take on a busy machine.
 const patience = 3 * time.Minute
 
-// both plays on each server, in a subtest of its own.
+// both plays on each server, in a subtest of its own, while other tests go on.
 func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
+	t.Parallel()
 	prepareBoth(t, w, func(t *testing.T, p *play) { do(t, p.begins()) })
 }
 
-// prepareBoth is both without rouse and without romeo.
+// prepareBoth is both without rouse and without romeo, and nothing else goes on
+// where t is not parallel.
 func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
 	w.users = people

@@ -27,6 +27,7 @@ var familyApps = map[string]string{
 // families plays with all of them, on each server.
 func families(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
+	t.Parallel()
 	prepareBoth(t, w, func(t *testing.T, p *play) {
 		p.knowsFamilies()
 		do(t, p.begins())

@@ -40,6 +40,9 @@ type server interface {
 	DeleteUser(ctx context.Context, name string) error
 	LoadModule(ctx context.Context) error   // mod_rouse
 	UnloadModule(ctx context.Context) error // the same
+	// ChangeOver has mod_rouse in its configuration or not, as an administrator would
+	// while people chat; such a server is alone.
+	ChangeOver(ctx context.Context, rouse bool) error
 	// Settle returns when the server has worked off what its clients have sent,
 	// as far as it does not do one thing after another anyhow.
 	Settle(ctx context.Context) error
@@ -108,6 +111,19 @@ func (s onProsody) DeleteUser(ctx context.Context, name string) error {
 func (s onProsody) LoadModule(ctx context.Context) error   { return s.Load(ctx, "rouse") }
 func (s onProsody) UnloadModule(ctx context.Context) error { return s.Unload(ctx, "rouse") }
 
+func (s onProsody) ChangeOver(ctx context.Context, rouse bool) error {
+	if err := s.Configure(func(o *lab.Options) { o.NoModule = !rouse }); err != nil {
+		return err
+	}
+	if _, err := s.Shell(ctx, "config:reload()"); err != nil {
+		return err
+	}
+	if rouse {
+		return s.LoadModule(ctx)
+	}
+	return s.UnloadModule(ctx)
+}
+
 // prosody gives the options for what is wished.
 func (w wish) prosody() lab.Options {
 	o := lab.Options{Host: w.host, Users: w.users, AckDelay: w.ackDelay, Hibernation: w.hibernation, NoArchive: w.noArchive, NoModule: w.noModule, Components: w.components}
@@ -159,6 +175,14 @@ func (s onEjabberd) Saved(since time.Time) bool {
 
 func (s onEjabberd) LoadModule(ctx context.Context) error   { return s.Load(ctx, "mod_rouse") }
 func (s onEjabberd) UnloadModule(ctx context.Context) error { return s.Unload(ctx, "mod_rouse") }
+
+func (s onEjabberd) ChangeOver(ctx context.Context, rouse bool) error {
+	if err := s.Configure(func(o *lab.EjabberdOptions) { o.NoModule = !rouse }); err != nil {
+		return err
+	}
+	_, err := s.API(ctx, "reload_config", map[string]string{})
+	return err
+}
 
 // ejabberd gives the options for what is wished.
 func (w wish) ejabberd() lab.EjabberdOptions {
