@@ -30,7 +30,7 @@ type play struct {
 	past  int               // wakes that were decided by a rouse that is not there any more
 }
 
-// patience is how long a play may take on a busy machine.
+// patience is how long a play may take on a busy machine, and its stage before.
 const patience = 3 * time.Minute
 
 // both plays on each server, in a subtest of its own, while other tests go on.
@@ -99,16 +99,17 @@ var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
 func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {
 	t.Helper()
 	t.Parallel() // each has a server and ports of its own, and mostly waits
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := build(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"})
+	building, built := context.WithTimeout(context.Background(), patience)
+	s, err := build(building, t.TempDir(), []string{self}, []string{asRouse + "=1"})
+	built()
 	if err != nil {
-		cancel()
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}, names: map[string]string{}}
 	t.Cleanup(func() {
 		cancel()
