@@ -1,6 +1,7 @@
 # make          build bin/rouse
 # make test     everything: format, vet, lint, unit tests, real servers (race detector on)
-# make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it, ARGS=--redis is on a Redis
+# make demo     the story of a phone that falls asleep and is woken; ARGS=--once ends after it, ARGS=--redis is on a Redis,
+#               ARGS="--server ejabberd" is on an ejabberd
 # make bench    rouse bench wake
 # make soak     everything that can break is broken, again and again, three times too much, and random histories on both servers at once
 #               (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m", ARGS="-histories.seed=7 -histories.n=50"

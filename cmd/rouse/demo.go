@@ -8,17 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"rouse/servers/lab"
 )
 
 func demoCommand() command {
 	return command{
-		name: "demo", args: "[--redis] [--once] [--keep]", about: "show a phone that falls asleep and is woken, on a real Prosody",
-		more: "Starts a Prosody of its own with mod_rouse, rouse, and stand-ins for APNs and FCM, all on\n" +
+		name: "demo", args: "[--server prosody|ejabberd] [--redis] [--once] [--keep]", about: "show a phone that falls asleep and is woken, on a real server",
+		more: "Starts a Prosody, or an ejabberd, of its own with mod_rouse, rouse, and stand-ins for APNs and FCM, all on\n" +
 			"this machine and in a directory that is removed at the end; plays the story; then stays up for a client of yours.\n" +
 			"No service of this machine is started, stopped or changed.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
+			var on string
+			fs.StringVar(&on, "server", prosodyServer, "tell the story on `WHICH`: prosody or ejabberd")
 			once := fs.Bool("once", false, "end after the story; exit 0 only if every step was seen to happen")
 			redis := fs.Bool("redis", false, "keep the state in a Redis that is started for it, and kill that too")
 			keep := fs.Bool("keep", false, "keep the directory with all logs")
@@ -26,9 +26,13 @@ func demoCommand() command {
 				if err := noArgs("demo", args); err != nil {
 					return err
 				}
+				start, ok := demoServers[on]
+				if !ok {
+					return usage{text: fmt.Sprintf("demo: unknown server %q", on), hint: "prosody or ejabberd"}
+				}
 				ctx, stop := stopSignals(context.Background(), io.err)
 				defer stop()
-				return demo(ctx, io, *redis, *once, *keep)
+				return demo(ctx, io, start, *redis, *once, *keep)
 			}
 		},
 	}
@@ -40,7 +44,22 @@ const (
 	demoPassword = "demo"
 )
 
-func demo(ctx context.Context, io stdio, redis, once, keep bool) (err error) {
+// demoServer is a server that the story can be told on.
+type demoServer struct {
+	name  string // with its article
+	start func(ctx context.Context, dir string, w wish) (server, error)
+}
+
+var demoServers = map[string]demoServer{
+	prosodyServer: {"a Prosody", func(ctx context.Context, dir string, w wish) (server, error) {
+		return startProsody(ctx, dir, w.prosody())
+	}},
+	ejabberdServer: {"an ejabberd", func(ctx context.Context, dir string, w wish) (server, error) {
+		return startEjabberd(ctx, dir, "", w.ejabberd())
+	}},
+}
+
+func demo(ctx context.Context, io stdio, on demoServer, redis, once, keep bool) (err error) {
 	dir, err := os.MkdirTemp("", "rouse-demo-")
 	if err != nil {
 		return err
@@ -49,11 +68,8 @@ func demo(ctx context.Context, io stdio, redis, once, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(io.out, "Starting a Prosody with mod_rouse, rouse, and stand-ins for Apple's and Google's push services …\n")
-	s, err := newScene(ctx, dir, []string{program}, nil, lab.Options{
-		Host: demoHost, AckDelay: 5 * time.Second,
-		Users: map[string]string{"juliet": demoPassword, "romeo": demoPassword, "you": demoPassword},
-	})
+	fmt.Fprintf(io.out, "Starting %s with mod_rouse, rouse, and stand-ins for Apple's and Google's push services …\n", on.name)
+	s, err := demoScene(ctx, dir, program, on)
 	if err != nil {
 		os.RemoveAll(dir)
 		return err
@@ -63,7 +79,8 @@ func demo(ctx context.Context, io stdio, redis, once, keep bool) (err error) {
 			err = closed
 		}
 		if keep || err != nil {
-			fmt.Fprintf(io.out, "The logs are in %s: rouse.log, prosody/prosody.log\n", dir)
+			log, _ := filepath.Rel(dir, s.server.LogFile())
+			fmt.Fprintf(io.out, "The logs are in %s: rouse.log, %s\n", dir, log)
 			return
 		}
 		os.RemoveAll(dir)
@@ -88,6 +105,18 @@ func demo(ctx context.Context, io stdio, redis, once, keep bool) (err error) {
 	return stay(ctx, io.out, s)
 }
 
+// demoScene sets the scene, without rouse.
+func demoScene(ctx context.Context, dir, program string, on demoServer) (*scene, error) {
+	s, err := on.start(ctx, dir, wish{
+		host: demoHost, ackDelay: 5 * time.Second,
+		users: map[string]string{"juliet": demoPassword, "romeo": demoPassword, "you": demoPassword},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newSceneOn(s, dir, []string{program}, nil)
+}
+
 // stay keeps the scene up for a person's own client, and shows every wake.
 func stay(ctx context.Context, out io.Writer, s *scene) error {
 	fmt.Fprintf(out, `
@@ -101,7 +130,7 @@ Everything stays up until you press Ctrl-C. To be woken yourself:
 Whatever you kill is started again, and nothing is lost: %[7]s
 
 Wakes from now on:
-`, demoHost, demoPassword, s.prosody.ClientAddr(), s.prosody.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"), s.killable())
+`, demoHost, demoPassword, s.server.ClientAddr(), s.server.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"), s.killable())
 	shown := len(s.fcm.Delivered()) + len(s.apns.Delivered())
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

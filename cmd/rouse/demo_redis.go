@@ -57,7 +57,7 @@ func redisKilled(ctx context.Context, t *teller) error {
 
 // killable tells a person what there is to kill.
 func (s *scene) killable() string {
-	text := fmt.Sprintf("rouse %d, Prosody %d", s.rouse.Process.Pid, s.prosody.PID())
+	text := fmt.Sprintf("rouse %d, %s %d", s.rouse.Process.Pid, s.server.Name(), s.server.PID())
 	if s.redis != nil {
 		text += fmt.Sprintf(", Redis %d", s.redis.PID())
 	}
@@ -86,11 +86,11 @@ func (s *scene) revive(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "  Redis was killed, and is started again: kill %d\n", s.redis.PID())
 	}
-	if s.prosody.Ended() {
-		if err := s.prosody.Restart(ctx); err != nil {
+	if s.server.Ended() {
+		if err := s.server.Restart(ctx); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "  Prosody was killed, and is started again: kill %d\n", s.prosody.PID())
+		fmt.Fprintf(out, "  %s was killed, and is started again: kill %d\n", s.server.Name(), s.server.PID())
 	}
 	return nil
 }

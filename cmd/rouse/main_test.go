@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -16,6 +17,11 @@ const asRouse = "ROUSE_TEST_RUN_AS_ROUSE"
 func TestMain(m *testing.M) {
 	if os.Getenv(asRouse) != "" {
 		os.Exit(run(os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: clockIn(os.Getenv(rouseClock))}))
+	}
+	// Most of what tests do is wait, for servers and for timers. The command line has
+	// the last word.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	// Scripts find rouse in their PATH.
 	testscript.Main(leakless{m}, map[string]func(){"rouse": main})

@@ -19,23 +19,25 @@ import (
 // kicks is what Prosody needs to be told for several processes.
 const kicks = `component_conflict_resolve = "kick_old"`
 
-// pair sets a scene with two rouse processes on one Redis: a, which has the
-// link, and b, which is not started yet.
+// pairs plays on each server with two rouse processes on one Redis: a, which has
+// the link, and b, which is not started yet.
+func pairs(t *testing.T, do func(t *testing.T, a, b *play, redis *lab.Redis)) {
+	t.Helper()
+	prepareBoth(t, wish{several: true}, func(t *testing.T, a *play) {
+		b, redis := a.pair()
+		do(t, a, b, redis)
+	})
+}
+
+// pair is pairs on a Prosody that is told more, for what no server has a part in.
 func pair(t *testing.T, o lab.Options) (a, b *play) {
 	t.Helper()
-	a, b, _ = pairOn(t, o)
+	a = prepare(t, o)
+	b, _ = a.pair()
 	return a, b
 }
 
-// pairOn is pair for those who do something to the Redis.
-func pairOn(t *testing.T, o lab.Options) (a, b *play, redis *lab.Redis) {
-	t.Helper()
-	a = prepare(t, o)
-	b, redis = a.pair()
-	return a, b, redis
-}
-
-// pair is pairOn for a scene that is set already.
+// pair sets two processes into a scene that is prepared.
 func (p *play) pair() (b *play, redis *lab.Redis) {
 	t, a := p.t, p
 	t.Helper()
@@ -168,11 +170,11 @@ func (p *play) delivered() int {
 	return int(n)
 }
 
-// logins counts the component connections that Prosody has let in.
+// logins counts the connections of rouse that the server has let in.
 func (p *play) logins() int {
-	log, err := os.ReadFile(p.prosody.LogFile())
+	log, err := os.ReadFile(p.server.LogFile())
 	p.must(err)
-	return strings.Count(string(log), "External component successfully authenticated")
+	return strings.Count(string(log), p.server.LetIn())
 }
 
 // runs runs a command of rouse beside the ones that serve, and gives what it

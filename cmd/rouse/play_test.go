@@ -30,11 +30,19 @@ type play struct {
 	past  int               // wakes that were decided by a rouse that is not there any more
 }
 
-// patience is how long a play may take on a busy machine.
+// patience is how long a play may take on a busy machine, and its stage before.
 const patience = 3 * time.Minute
 
-// both plays on each server, in a subtest of its own.
+// both plays on each server, in a subtest of its own, while other tests go on.
 func both(t *testing.T, w wish, do func(*testing.T, *play)) {
+	t.Helper()
+	t.Parallel()
+	prepareBoth(t, w, func(t *testing.T, p *play) { do(t, p.begins()) })
+}
+
+// prepareBoth is both without rouse and without romeo, and nothing else goes on
+// where t is not parallel.
+func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
 	w.users = people
 	for name, serve := range map[string]func(context.Context, string) (server, error){
@@ -53,7 +61,7 @@ func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
 				p.must(p.configure())
 			}
-			do(t, p.begins())
+			do(t, p)
 		})
 	}
 }
@@ -91,16 +99,17 @@ var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
 func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {
 	t.Helper()
 	t.Parallel() // each has a server and ports of its own, and mostly waits
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := build(ctx, t.TempDir(), []string{self}, []string{asRouse + "=1"})
+	building, built := context.WithTimeout(context.Background(), patience)
+	s, err := build(building, t.TempDir(), []string{self}, []string{asRouse + "=1"})
+	built()
 	if err != nil {
-		cancel()
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	p := &play{scene: s, t: t, ctx: ctx, nodes: map[string]lab.Registration{}, names: map[string]string{}}
 	t.Cleanup(func() {
 		cancel()
@@ -270,11 +279,11 @@ func (p *play) absent() {
 	}))
 }
 
-// prosodyLogs waits until Prosody's log has some words.
-func (p *play) prosodyLogs(words string) {
+// serverLogs waits until the server's log has some words.
+func (p *play) serverLogs(words string) {
 	p.t.Helper()
-	p.must(p.await(p.ctx, fmt.Sprintf("%q in Prosody's log", words), func() bool {
-		log, err := os.ReadFile(p.prosody.LogFile())
+	p.must(p.await(p.ctx, fmt.Sprintf("%q in the server's log", words), func() bool {
+		log, err := os.ReadFile(p.server.LogFile())
 		return err == nil && strings.Contains(string(log), words)
 	}))
 }

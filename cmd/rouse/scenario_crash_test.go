@@ -13,6 +13,7 @@ import (
 // TestKilledBeforeTheSend: the wake is decided and durable, and the provider was
 // not asked yet. It goes out after the restart, once.
 func TestKilledBeforeTheSend(t *testing.T) {
+	t.Parallel()
 	t.Run("a wake that is being sent", func(t *testing.T) {
 		both(t, wish{}, func(t *testing.T, p *play) {
 			p.fcm.QueueOAuth(pushtest.Reply{Hang: true}) // rouse gets no access token, and cannot ask
@@ -91,6 +92,7 @@ func TestRouseIsDownWhileAMessageComes(t *testing.T) {
 // TestServerRestarted: whatever happens to the server, and whether rouse is there
 // or not: no wake is lost and none comes twice.
 func TestServerRestarted(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name      string
 		kill      bool // a power cut, not SIGTERM
@@ -130,6 +132,7 @@ func TestServerRestarted(t *testing.T) {
 				}
 				if c.kill {
 					if c.down { // a power cut may cost what is younger than a second
+						p.must(p.romeo.Inactive(p.ctx)) // so that there is something to be written after m2
 						p.must(p.await(p.ctx, "the module's queue on disk", func() bool { return p.server.Saved(sent) }))
 					}
 					p.must(p.server.Kill())
@@ -171,6 +174,7 @@ func TestServerRestarted(t *testing.T) {
 // TestAMessageBeforeThePicture: the server was cut off and is back, and a message
 // comes before rouse can know that the session it believes in is gone.
 func TestAMessageBeforeThePicture(t *testing.T) {
+	t.Parallel()
 	for name, falls := range map[string]func(*play, *lab.Client){
 		"asleep": (*play).sleeps,
 		"awake":  func(*play, *lab.Client) {},

@@ -27,14 +27,18 @@ var familyApps = map[string]string{
 	"mongoose": "mongoose = true\ncontent = true\nprofile = \"mongoose\"",
 }
 
-// families begins a play with all of them.
-func families(t *testing.T, o lab.Options) *play {
+// families plays with all of them, on each server.
+func families(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
-	return prepare(t, o).families()
+	t.Parallel()
+	prepareBoth(t, w, func(t *testing.T, p *play) {
+		p.knowsFamilies()
+		do(t, p.begins())
+	})
 }
 
-// families is begins with the apps that families mean.
-func (p *play) families() *play {
+// knowsFamilies adds their apps to what rouse is told.
+func (p *play) knowsFamilies() {
 	p.t.Helper()
 	text, err := os.ReadFile(p.config())
 	p.must(err)
@@ -45,9 +49,6 @@ func (p *play) families() *play {
 		all += "[[app]]\n" + more + "\n" + strings.Replace(ios, `"`+sceneIOS+`"`, `"`+name+`"`, 1)
 	}
 	p.must(os.WriteFile(p.config(), []byte(all+"[[app]]\n"+rest), 0o600))
-	p.must(p.start(p.ctx))
-	p.romeo = p.client("romeo", "desk", lab.ClientOptions{})
-	return p
 }
 
 // executes has a client execute a command, and gives the answer.
@@ -155,77 +156,79 @@ func (p *play) payload(name string) map[string]any {
 	return got
 }
 
-// TestFamiliesOnAStockProsody: whose client registered how does not matter to a
-// server with mod_cloud_notify alone, and each is sent what it parses.
-func TestFamiliesOnAStockProsody(t *testing.T) {
-	p := families(t, lab.Options{NoModule: true, HostLua: "push_notification_with_body = true\npush_notification_with_sender = true"})
-	conversations := p.client("juliet", "conversations", lab.ClientOptions{})
-	p.must(conversations.EnablePush(p.ctx, p.register("fcm", conversations, "conversations", "conversations")))
-	names := []string{"conversations", "appserver", "siskin", "monal"}
-	for _, c := range []*lab.Client{conversations, p.appserverDevice("appserver"), p.siskin("siskin"), p.monal("monal")} {
-		p.must(c.Drop(p.ctx))
-	}
-	p.sends(lab.Chat(juliet, "m1", "body of m1"))
-	p.were(names...)
+// TestFamiliesOnAStockServer: whose client registered how does not matter to a
+// server with its own push module alone, and each is sent what it parses.
+func TestFamiliesOnAStockServer(t *testing.T) {
+	families(t, wish{noModule: true, tells: true, alone: true}, func(t *testing.T, p *play) {
+		conversations := p.client("juliet", "conversations", lab.ClientOptions{})
+		p.must(conversations.EnablePush(p.ctx, p.register("fcm", conversations, "conversations", "conversations")))
+		names := []string{"conversations", "appserver", "siskin", "monal"}
+		for _, c := range []*lab.Client{conversations, p.appserverDevice("appserver"), p.siskin("siskin"), p.monal("monal")} {
+			p.must(c.Drop(p.ctx))
+		}
+		p.sends(lab.Chat(p.juliet(), "m1", "body of m1"))
+		p.were(names...)
 
-	if got := p.payload("appserver")["account"]; got != p2.Device(juliet, "device-appserver") {
-		t.Errorf("mod_push_appserver's client finds account %v", got)
-	}
-	if got := p.payload("siskin"); got["account"] != juliet || got["sender"] != "romeo@example.test/desk" || got["body"] != "body of m1" {
-		t.Errorf("Siskin finds %v", got)
-	}
-	if got := fmt.Sprint(p.payload("monal")); !strings.Contains(got, "mutable-content:1") || strings.Contains(got, "body of m1") || strings.Contains(got, "romeo") {
-		t.Errorf("Monal finds %v", got)
-	}
+		if got := p.payload("appserver")["account"]; got != p2.Device(p.juliet(), "device-appserver") {
+			t.Errorf("mod_push_appserver's client finds account %v", got)
+		}
+		if got := p.payload("siskin"); got["account"] != p.juliet() || got["sender"] != p.romeo.JID() || got["body"] != "body of m1" {
+			t.Errorf("Siskin finds %v", got)
+		}
+		if got := fmt.Sprint(p.payload("monal")); !strings.Contains(got, "mutable-content:1") || strings.Contains(got, "body of m1") || strings.Contains(got, "romeo") {
+			t.Errorf("Monal finds %v", got)
+		}
 
-	// An account is removed from the app, which has no login any more.
-	token := strings.ToUpper(pushtest.APNsToken("siskin"))
-	resp, err := http.Post("http://"+p.web+"/rest/push/unregister-device/"+p.server.Rouse().JID, "application/json",
-		strings.NewReader(`{"account":"`+juliet+`","provider":"tigase:messenger:apns:1","device-token":"`+token+`"}`))
-	p.must(err)
-	body, err := io.ReadAll(resp.Body)
-	p.must(err)
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || !strings.Contains(string(body), `"result":"success"`) {
-		t.Fatalf("unregistering by HTTP: %d %s", resp.StatusCode, body)
-	}
-	back := p.client("juliet", "another", lab.ClientOptions{})
-	p.executes(back, "v1-unregister-push", "type", "apns", "node", "device-appserver")
-	p.executes(back, "unregister-push-fcm", "android-id", "conversations")
-	p.must(back.Bye(p.ctx))
-	p.sends(lab.Chat(juliet, "m2", "body of m2"))
-	p.were(append(names, "monal")...)
-	// Prosody may also have published the presence of the app that came and went: a
-	// silent wake for Monal, which waits for its window.
-	if owed := p.owed(); owed < 5 || owed > 6 {
-		t.Errorf("%d wakes were decided, want 4 and then Monal's alone: %v", owed, p.told())
-	}
-	p.noSecrets("body of m1", "body of m2", token, pushtest.APNsToken("monal"), pushtest.APNsToken("appserver"), p.nodes["appserver"].Secret)
+		// An account is removed from the app, which has no login any more.
+		token := strings.ToUpper(pushtest.APNsToken("siskin"))
+		resp, err := http.Post("http://"+p.web+"/rest/push/unregister-device/"+p.server.Rouse().JID, "application/json",
+			strings.NewReader(`{"account":"`+p.juliet()+`","provider":"tigase:messenger:apns:1","device-token":"`+token+`"}`))
+		p.must(err)
+		body, err := io.ReadAll(resp.Body)
+		p.must(err)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !strings.Contains(string(body), `"result":"success"`) {
+			t.Fatalf("unregistering by HTTP: %d %s", resp.StatusCode, body)
+		}
+		back := p.client("juliet", "another", lab.ClientOptions{NoPresence: true})
+		p.executes(back, "v1-unregister-push", "type", "apns", "node", "device-appserver")
+		p.executes(back, "unregister-push-fcm", "android-id", "conversations")
+		p.must(back.Bye(p.ctx))
+		p.sends(lab.Chat(p.juliet(), "m2", "body of m2"))
+		p.were(append(names, "monal")...)
+		// The server may also have published what it told phones of the app that came and
+		// went: a silent wake for Monal, which waits for its window.
+		if owed := p.owed(); owed < 5 || owed > 6 {
+			t.Errorf("%d wakes were decided, want 4 and then Monal's alone: %v", owed, p.told())
+		}
+		p.noSecrets("body of m1", "body of m2", token, pushtest.APNsToken("monal"), pushtest.APNsToken("appserver"), p.nodes["appserver"].Secret)
+	})
 }
 
 // TestFamiliesOfOurOwnUsers: the module reports what they enabled, secret or not.
 func TestFamiliesOfOurOwnUsers(t *testing.T) {
-	p := families(t, lab.Options{})
-	var all []*lab.Client
-	for i, f := range []func(string) *lab.Client{p.appserverDevice, p.siskin, p.monal} {
-		all = append(all, f([]string{"appserver", "siskin", "monal"}[i]))
-		p.saw("enable", i+1)
-	}
-	for _, c := range all {
-		p.sleeps(c)
-	}
-	p.chat("m1")
-	p.wants("appserver", "siskin", "monal")
-	if got := p.payload("siskin")["account"]; got != juliet {
-		t.Errorf("Siskin finds account %v", got)
-	}
-	_, err := all[2].Login(p.ctx)
-	p.must(err)
-	p.must(all[2].DisablePush(p.ctx, p.server.Rouse().JID, pushtest.APNsToken("monal")))
-	p.saw("disable", 1)
-	p.must(all[2].Drop(p.ctx))
-	p.chat("m2")
-	p.wants("appserver", "appserver", "siskin", "siskin", "monal")
+	families(t, wish{}, func(t *testing.T, p *play) {
+		var all []*lab.Client
+		for i, f := range []func(string) *lab.Client{p.appserverDevice, p.siskin, p.monal} {
+			all = append(all, f([]string{"appserver", "siskin", "monal"}[i]))
+			p.saw("enable", i+1)
+		}
+		for _, c := range all {
+			p.sleeps(c)
+		}
+		p.chat("m1")
+		p.wants("appserver", "siskin", "monal")
+		if got := p.payload("siskin")["account"]; got != p.juliet() {
+			t.Errorf("Siskin finds account %v", got)
+		}
+		_, err := all[2].Login(p.ctx)
+		p.must(err)
+		p.must(all[2].DisablePush(p.ctx, p.server.Rouse().JID, pushtest.APNsToken("monal")))
+		p.saw("disable", 1)
+		p.must(all[2].Drop(p.ctx))
+		p.chat("m2")
+		p.wants("appserver", "appserver", "siskin", "siskin", "monal")
+	})
 }
 
 // foreign is a server of another make, as far as we see of it: its domain sends
@@ -251,7 +254,9 @@ func (f foreign) publishes(node, notification, options string) {
 // by the second token; what MongooseIM says of a device is enough to wake it.
 func TestFamiliesOfOtherServers(t *testing.T) {
 	domain := lab.Component{JID: "other.test", Secret: "other"}
-	p := families(t, lab.Options{NoModule: true, Components: []lab.Component{domain}})
+	p := prepare(t, lab.Options{NoModule: true, Components: []lab.Component{domain}})
+	p.knowsFamilies()
+	p.begins()
 	server := foreign{p.another(domain, 0), p}
 	messages := make(chan component.Message, 10)
 	server.HandleMessage(func(_ context.Context, m component.Message) { messages <- m })

@@ -15,54 +15,62 @@ import (
 // TestHolderIsKilled: another process has the link within 5 s, and what came
 // meanwhile wakes once.
 func TestHolderIsKilled(t *testing.T) {
-	a, b := pair(t, lab.Options{RouseLua: kicks})
-	b.standsBy()
-	a.sleeps(a.device("phone"))
-	a.chat("m1")
-	a.wants("phone")
-	a.kills()
-	b.follows(a)
-	died := mark()
-	a.sends(lab.Chat(juliet, "m2", "body of m2"))
-	b.takesOver(died, 5*time.Second)
-	b.wants("phone", "phone")
-	b.must(b.await(b.ctx, "the killed one to be off the list", func() bool { return b.gauge("rouse_processes") == "1" }))
-	if n := b.logged(`msg="a process is gone`); n != 1 {
-		t.Errorf("it is said %d times that a process is gone", n)
-	}
+	pairs(t, func(t *testing.T, a, b *play, _ *lab.Redis) {
+		b.standsBy()
+		a.sleeps(a.device("phone"))
+		a.chat("m1")
+		a.wants("phone")
+		a.kills()
+		b.follows(a)
+		died := mark()
+		a.sends(lab.Chat(a.juliet(), "m2", "body of m2"))
+		b.takesOver(died, 5*time.Second)
+		b.wants("phone", "phone")
+		b.must(b.await(b.ctx, "the killed one to be off the list", func() bool { return b.gauge("rouse_processes") == "1" }))
+		if n := b.logged(`msg="a process is gone`); n != 1 {
+			t.Errorf("it is said %d times that a process is gone", n)
+		}
+	})
 }
 
-// TestHolderIsPaused: Prosody still has its connection when another process
-// comes. When it wakes it does not touch the link, nor decide anything.
+// TestHolderIsPaused: the server still has its connection when another process
+// comes. When it wakes it does not touch the link, nor decide anything; ejabberd,
+// left to itself, would deal stanzas out to both.
 func TestHolderIsPaused(t *testing.T) {
-	a, b := pair(t, lab.Options{RouseLua: kicks})
-	b.standsBy()
-	a.sleeps(a.device("phone"))
-	a.chat("m1")
-	a.wants("phone")
-	a.past = a.owed()
-	b.follows(a)
-	before := a.logins()
-	a.signals(syscall.SIGSTOP)
-	paused := mark()
-	a.sends(lab.Chat(juliet, "m2", "body of m2")) // reported to the one that does not move
-	b.takesOver(paused, 5*time.Second)
-	b.wants("phone", "phone")
-	a.must(b.await(b.ctx, "8 s", func() bool { return time.Since(paused.at) > 8*time.Second }))
-	logins := a.logins()
+	pairs(t, func(t *testing.T, a, b *play, _ *lab.Redis) {
+		b.standsBy()
+		a.sleeps(a.device("phone"))
+		a.chat("m1")
+		a.wants("phone")
+		a.past = a.owed()
+		b.follows(a)
+		before := a.logins()
+		a.signals(syscall.SIGSTOP)
+		paused := mark()
+		a.sends(lab.Chat(a.juliet(), "m2", "body of m2")) // reported to the one that does not move
+		b.takesOver(paused, 5*time.Second)
+		b.wants("phone", "phone")
+		a.must(b.await(b.ctx, "8 s", func() bool { return time.Since(paused.at) > 8*time.Second }))
+		logins := a.logins()
 
-	a.signals(syscall.SIGCONT)
-	a.standing()
-	b.chat("m3")
-	b.wants("phone", "phone", "phone")
-	a.must(a.await(a.ctx, "the picture of both", func() bool { return a.gauge("rouse_processes") == "2" && b.gauge("rouse_processes") == "2" }))
-	if n := a.owed(); n != a.past {
-		t.Errorf("the one that was paused decided %d wakes more", n-a.past)
-	}
-	if n := a.logins(); logins != before+1 || n != logins || !b.linked() || a.linked() {
-		t.Errorf("%d connections, then %d, then %d, want one more and no more", before, logins, n)
-	}
-	a.standing()
+		a.signals(syscall.SIGCONT)
+		a.standing()
+		want := []string{"phone", "phone"}
+		for _, id := range []string{"m3", "m4", "m5"} {
+			b.chat(id)
+			want = append(want, "phone")
+			b.were(want...)
+		}
+		b.wants(want...)
+		a.must(a.await(a.ctx, "the picture of both", func() bool { return a.gauge("rouse_processes") == "2" && b.gauge("rouse_processes") == "2" }))
+		if n := a.owed(); n != a.past {
+			t.Errorf("the one that was paused decided %d wakes more", n-a.past)
+		}
+		if n := a.logins(); logins != before+1 || n != logins || !b.linked() || a.linked() {
+			t.Errorf("%d connections, then %d, then %d, want one more and no more", before, logins, n)
+		}
+		a.standing()
+	})
 }
 
 // TestServerKeepsTheOldLink: without kick_old a process that is paused keeps the
@@ -98,36 +106,37 @@ func TestServerKeepsTheOldLink(t *testing.T) {
 }
 
 // TestStoreIsAway: without the store nobody can know who may have the link, so
-// nobody has it. What Prosody kept wakes when the store is back, once.
+// nobody has it. What the server kept wakes when the store is back, once.
 func TestStoreIsAway(t *testing.T) {
-	a, b, redis := pairOn(t, lab.Options{RouseLua: kicks})
-	b.standsBy()
-	a.sleeps(a.device("phone"))
-	a.chat("m1")
-	a.wants("phone")
-	a.past += a.owed()
-	a.must(redis.Pause())
-	paused := mark()
-	a.sends(lab.Chat(juliet, "m2", "body of m2"))
-	a.losesLink(paused, 5*time.Second)
-	for _, p := range []*play{a, b} {
-		p.must(p.await(p.ctx, "both to say so", func() bool {
-			text := p.get("/readyz")
-			return strings.HasPrefix(text, "not ready\n") && strings.Contains(text, "standing by: the store does not say who may have it")
-		}))
-	}
-	a.must(redis.Resume())
-	back := time.Now()
-	a.must(a.await(a.ctx, "one to have the link", func() bool { return a.linked() || b.linked() }))
-	t.Logf("one has the link %v after the store was back", time.Since(back).Round(time.Millisecond))
-	holder := a
-	if b.linked() {
-		holder = b
-		b.past = a.past
-	} else {
-		a.past = 0 // it still counts
-	}
-	holder.wants("phone", "phone")
+	pairs(t, func(t *testing.T, a, b *play, redis *lab.Redis) {
+		b.standsBy()
+		a.sleeps(a.device("phone"))
+		a.chat("m1")
+		a.wants("phone")
+		a.past += a.owed()
+		a.must(redis.Pause())
+		paused := mark()
+		a.sends(lab.Chat(a.juliet(), "m2", "body of m2"))
+		a.losesLink(paused, 5*time.Second)
+		for _, p := range []*play{a, b} {
+			p.must(p.await(p.ctx, "both to say so", func() bool {
+				text := p.get("/readyz")
+				return strings.HasPrefix(text, "not ready\n") && strings.Contains(text, "standing by: the store does not say who may have it")
+			}))
+		}
+		a.must(redis.Resume())
+		back := time.Now()
+		a.must(a.await(a.ctx, "one to have the link", func() bool { return a.linked() || b.linked() }))
+		t.Logf("one has the link %v after the store was back", time.Since(back).Round(time.Millisecond))
+		holder := a
+		if b.linked() {
+			holder = b
+			b.past = a.past
+		} else {
+			a.past = 0 // it still counts
+		}
+		holder.wants("phone", "phone")
+	})
 }
 
 // TestBothSend: what one process does not come to sending, the other sends.
@@ -173,21 +182,22 @@ func TestBothSend(t *testing.T) {
 
 // TestHandOver: a process that stops in good order is followed at once.
 func TestHandOver(t *testing.T) {
-	a, b := pair(t, lab.Options{RouseLua: kicks})
-	b.standsBy()
-	a.sleeps(a.device("phone"))
-	a.chat("m1")
-	a.wants("phone")
-	a.past += a.owed()
-	b.follows(a)
-	a.must(a.stop())
-	stopped := mark()
-	a.sends(lab.Chat(juliet, "m2", "body of m2"))
-	b.takesOver(stopped, 5*time.Second)
-	b.wants("phone", "phone")
-	if n := b.logged(`msg="a process is gone`); n != 0 {
-		t.Error("a process that departed is taken for dead")
-	}
+	pairs(t, func(t *testing.T, a, b *play, _ *lab.Redis) {
+		b.standsBy()
+		a.sleeps(a.device("phone"))
+		a.chat("m1")
+		a.wants("phone")
+		a.past += a.owed()
+		b.follows(a)
+		a.must(a.stop())
+		stopped := mark()
+		a.sends(lab.Chat(a.juliet(), "m2", "body of m2"))
+		b.takesOver(stopped, 5*time.Second)
+		b.wants("phone", "phone")
+		if n := b.logged(`msg="a process is gone`); n != 0 {
+			t.Error("a process that departed is taken for dead")
+		}
+	})
 }
 
 // TestKilledDuringTheSendBesideAnother: nobody knows whether the provider took

@@ -42,91 +42,87 @@ func element(t *testing.T, raw string) stanza.Element {
 	return e
 }
 
-// TestJunk: strangers send what they like, through a real Prosody. Each request
+// TestJunk: strangers send what they like, through a real server. Each request
 // gets an error, the stream lives, and nothing is decided.
 func TestJunk(t *testing.T) {
 	other := lab.Component{JID: "other.test", Secret: "other"}
-	p := begin(t, lab.Options{
-		Components: []lab.Component{other},
-		GlobalLua:  "component_stanza_size_limit = 32 * 1024 * 1024",
-		// A host whose module reports to a rouse that was not told of it.
-		HostLua: "VirtualHost \"stray.test\"\nmodules_enabled = { \"rouse\" }\nrouse_component = \"push.example.test\"",
-	})
-	us := p.prosody.Rouse().JID
-	stranger := p.another(other, 32<<20)
-	p.connects(stranger)
-	phone := p.device("phone")
-	p.sleeps(phone)
-	p.settle()
-	before := p.decisions()
+	both(t, wish{alone: true, components: []lab.Component{other}, stray: "stray.test"}, func(t *testing.T, p *play) {
+		us := p.server.Rouse().JID
+		stranger := p.another(other, 32<<20)
+		p.connects(stranger)
+		phone := p.device("phone")
+		p.sleeps(phone)
+		p.settle()
+		before := p.decisions()
 
-	juliets := p.nodes["phone"]
-	theirs := register(t, p, stranger, us) // anybody's server may have its users registered
-	flood := strings.Repeat("x", 10<<20)
-	for _, c := range []struct{ name, iq, want string }{
-		{"two payloads", `<iq type='get' to='%s'><a xmlns='a'/><b xmlns='b'/></iq>`, "modify bad-request"},
-		{"an unknown payload", `<iq type='get' to='%s'><query xmlns='urn:example:junk'/></iq>`, "cancel service-unavailable"},
-		{"a known payload, but got", `<iq type='get' to='%s'>` + fmt.Sprintf(batchXML, 1, "") + `</iq>`, "cancel service-unavailable"},
-		{"no publish", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'/></iq>`, "cancel feature-not-implemented"},
-		{"10 MB of text", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'>` + flood + `</pubsub></iq>`, "wait policy-violation"},
-		{"a node of nobody", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, "no-such-node", "s") + `</iq>`, "cancel item-not-found"},
-		{"a node of another domain, with its secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, juliets.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
-		{"their own node, with a wrong secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
-		{"their own node, with no secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, "") + `</iq>`, "auth forbidden"},
-		{"their own node, by a user", `<iq type='set' from='nurse@other.test/x' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, theirs.Secret) + `</iq>`, "auth forbidden"},
-		{"events of a component", `<iq type='set' to='%s'>` + fmt.Sprintf(batchXML, 1, "<deleted user='juliet' n='1'/>") + `</iq>`, "auth forbidden"},
-	} {
-		_, err := stranger.Request(p.ctx, element(t, fmt.Sprintf(c.iq, us)))
-		var refused xmpp.Error
-		if got := ""; !errors.As(err, &refused) {
-			t.Errorf("%s: answered with %v", c.name, err)
-		} else if got = string(refused.Type) + " " + string(refused.Condition); got != c.want {
-			t.Errorf("%s: answered %q, want %q", c.name, got, c.want)
+		juliets := p.nodes["phone"]
+		theirs := register(t, p, stranger, us) // anybody's server may have its users registered
+		flood := strings.Repeat("x", 2<<20) // four times what rouse takes; a busy server needs its time for more
+		for _, c := range []struct{ name, iq, want string }{
+			{"two payloads", `<iq type='get' to='%s'><a xmlns='a'/><b xmlns='b'/></iq>`, "modify bad-request"},
+			{"an unknown payload", `<iq type='get' to='%s'><query xmlns='urn:example:junk'/></iq>`, "cancel service-unavailable"},
+			{"a known payload, but got", `<iq type='get' to='%s'>` + fmt.Sprintf(batchXML, 1, "") + `</iq>`, "cancel service-unavailable"},
+			{"no publish", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'/></iq>`, "cancel feature-not-implemented"},
+			{"2 MB of text", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'>` + flood + `</pubsub></iq>`, "wait policy-violation"},
+			{"a node of nobody", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, "no-such-node", "s") + `</iq>`, "cancel item-not-found"},
+			{"a node of another domain, with its secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, juliets.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
+			{"their own node, with a wrong secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
+			{"their own node, with no secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, "") + `</iq>`, "auth forbidden"},
+			{"their own node, by a user", `<iq type='set' from='nurse@other.test/x' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, theirs.Secret) + `</iq>`, "auth forbidden"},
+			{"events of a component", `<iq type='set' to='%s'>` + fmt.Sprintf(batchXML, 1, "<deleted user='juliet' n='1'/>") + `</iq>`, "auth forbidden"},
+		} {
+			_, err := stranger.Request(p.ctx, element(t, fmt.Sprintf(c.iq, us)))
+			var refused xmpp.Error
+			if got := ""; !errors.As(err, &refused) {
+				t.Errorf("%s: answered with %v", c.name, err)
+			} else if got = string(refused.Type) + " " + string(refused.Condition); got != c.want {
+				t.Errorf("%s: answered %q, want %q", c.name, got, c.want)
+			}
 		}
-	}
 
-	// Events of a user of the host itself, and of a host that was not configured.
-	answer, err := p.romeo.IQ(p.ctx, us, "set", fmt.Sprintf(batchXML, 1, "<deleted user='juliet' n='1'/>"))
-	p.must(err)
-	if !strings.Contains(answer, "forbidden") {
-		t.Errorf("a user's events were answered %s", answer)
-	}
-	p.prosodyLogs("rouse refuses events from stray.test (forbidden)")
+		// Events of a user of the host itself, and of a host that was not configured.
+		answer, err := p.romeo.IQ(p.ctx, us, "set", fmt.Sprintf(batchXML, 1, "<deleted user='juliet' n='1'/>"))
+		p.must(err)
+		if !strings.Contains(answer, "forbidden") {
+			t.Errorf("a user's events were answered %s", answer)
+		}
+		p.serverLogs("rouse refuses events from stray.test (forbidden)")
 
-	// Answers to nothing, and stanzas that mean nothing.
-	for _, raw := range []string{
-		`<iq type='result' id='1' to='%s'/>`,
-		`<iq type='error' id='1' to='%s'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
-		`<message to='%s' type='chat'><body>hello?</body></message>`,
-		`<message to='nobody@%s' type='error'/>`,
-		`<presence to='%s'/>`,
-		`<presence to='%s' type='subscribe'/>`,
-		`<message to='%s'><body>` + flood[:1<<20] + `</body></message>`,
-	} {
-		p.must(stranger.Send(p.ctx, element(t, fmt.Sprintf(raw, us))))
-	}
-	_, err = stranger.Request(p.ctx, element(t, `<iq type='get' to='`+us+`'><ping xmlns='urn:xmpp:ping'/></iq>`))
-	p.must(err)
+		// Answers to nothing, and stanzas that mean nothing.
+		for _, raw := range []string{
+			`<iq type='result' id='1' to='%s'/>`,
+			`<iq type='error' id='1' to='%s'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`,
+			`<message to='%s' type='chat'><body>hello?</body></message>`,
+			`<message to='nobody@%s' type='error'/>`,
+			`<presence to='%s'/>`,
+			`<presence to='%s' type='subscribe'/>`,
+			`<message to='%s'><body>` + flood[:1<<20] + `</body></message>`,
+		} {
+			p.must(stranger.Send(p.ctx, element(t, fmt.Sprintf(raw, us))))
+		}
+		_, err = stranger.Request(p.ctx, element(t, `<iq type='get' to='`+us+`'><ping xmlns='urn:xmpp:ping'/></iq>`))
+		p.must(err)
 
-	p.settle()
-	after := p.decisions()
-	delete(before, "none quiet")
-	delete(after, "none quiet") // romeo's own CSI
-	if !maps.Equal(before, after) {
-		t.Errorf("decided: %v, and before %v", after, before)
-	}
-	if up, now := p.logged(`msg="link is up"`), p.gauge("rouse_component_connected"); up != 1 || now != "1" {
-		t.Errorf("the link came up %d times and is now %s", up, now)
-	}
-	p.noSecrets(juliets.Secret, theirs.Secret)
+		p.settle()
+		after := p.decisions()
+		delete(before, "none quiet")
+		delete(after, "none quiet") // romeo's own CSI
+		if !maps.Equal(before, after) {
+			t.Errorf("decided: %v, and before %v", after, before)
+		}
+		if up, now := p.logged(`msg="link is up"`), p.gauge("rouse_component_connected"); up != 1 || now != "1" {
+			t.Errorf("the link came up %d times and is now %s", up, now)
+		}
+		p.noSecrets(juliets.Secret, theirs.Secret)
 
-	// The ordinary goes on: for juliet, and for the stranger with what is his.
-	p.chat("m1")
-	p.were("phone")
-	p.nodes["stranger's"] = theirs
-	_, err = stranger.Request(p.ctx, element(t, `<iq type='set' to='`+us+`'>`+fmt.Sprintf(publishXML, theirs.Node, theirs.Secret)+`</iq>`))
-	p.must(err)
-	p.wants("phone", "stranger's")
+		// The ordinary goes on: for juliet, and for the stranger with what is his.
+		p.chat("m1")
+		p.were("phone")
+		p.nodes["stranger's"] = theirs
+		_, err = stranger.Request(p.ctx, element(t, `<iq type='set' to='`+us+`'>`+fmt.Sprintf(publishXML, theirs.Node, theirs.Secret)+`</iq>`))
+		p.must(err)
+		p.wants("phone", "stranger's")
+	})
 }
 
 const registerXML = `<iq type='set' id='r' from='%s' to='%s'><command xmlns='http://jabber.org/protocol/commands' node='register-push-fcm' action='execute'>` +

@@ -32,6 +32,7 @@ func (p *play) standIn(provider string) standIn {
 var providerNames = []string{"fcm", "apns", "webpush"}
 
 func TestTheProviderIsDownForAMoment(t *testing.T) {
+	t.Parallel()
 	for _, provider := range providerNames {
 		t.Run(provider, func(t *testing.T) {
 			both(t, wish{}, func(t *testing.T, p *play) {
@@ -50,6 +51,7 @@ func TestTheProviderIsDownForAMoment(t *testing.T) {
 
 // TestTheProviderAsksForPatience: 429 with Retry-After is kept to.
 func TestTheProviderAsksForPatience(t *testing.T) {
+	t.Parallel()
 	for _, provider := range []string{"apns", "webpush"} {
 		t.Run(provider, func(t *testing.T) {
 			both(t, wish{}, func(t *testing.T, p *play) {

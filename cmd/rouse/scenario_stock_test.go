@@ -56,7 +56,8 @@ func TestFamiliesOnAStockEjabberd(t *testing.T) {
 	p := onStockEjabberd(t, lab.EjabberdOptions{})
 	p.rules = `coalesce = "40s"` // longer than the burst takes
 	p.must(p.configure())
-	p.families()
+	p.knowsFamilies()
+	p.begins()
 	all := map[string]func(string) *lab.Client{"conversations": p.conversations, "appserver": p.appserverDevice, "siskin": p.siskin,
 		"monal": p.monal, "mongoose": p.mongoose, "browser": p.browser}
 	var names []string

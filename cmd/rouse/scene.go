@@ -227,18 +227,18 @@ func (s *scene) end(sig syscall.Signal) error {
 	return err
 }
 
-// await waits for something to become true, looking often; what says what.
+// await waits for something to become true, looking often, and less often the
+// longer it takes: many scenes may share a machine. what says what.
 func (s *scene) await(ctx context.Context, what string, is func() bool) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
+	const often, seldom = 5 * time.Millisecond, 100 * time.Millisecond
+	for pause := often; !is(); pause = min(2*pause, seldom) {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited in vain for %s: %w", what, ctx.Err())
 		case err := <-s.ended:
 			s.ended <- err
 			return fmt.Errorf("rouse ended while %s was waited for: %v\n%s", what, err, s.logTail(10))
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,6 +38,7 @@ import (
 //	romeo joins the room
 //	juliet is deleted
 //	reported KIND N                    so many events of a kind were reported by now
+//	woken nobody before it is late     of what romeo sent last: a busy machine may have let more time pass
 //	woken nobody | woken DEVICE...     since the beginning, once for each wake, and no other wake is owed
 //	the wake came within DURATION      of romeo's last stanza
 //	the wake has priority WORD
@@ -44,6 +46,7 @@ import (
 //
 // Lines beginning with # say why.
 func TestScenes(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenes(t) {
 		t.Run(s.name, func(t *testing.T) {
 			both(t, s.wish, func(t *testing.T, p *play) { s.play(t, p) })
@@ -125,12 +128,14 @@ type drama struct {
 	providers map[string]string
 	up        map[string]bool // connected, and not frozen
 	late      map[string]bool // who does not acknowledge, and rouse knows
-	spoke     time.Time       // when romeo last sent something
+	ackDelay  time.Duration   // that the scene wished for
+	spoke     moment          // when romeo last sent something
 	stanzas   int
 }
 
 func (s storyline) play(t *testing.T, p *play) {
 	d := newDrama(p)
+	d.ackDelay = s.wish.ackDelay
 	for i, line := range s.lines {
 		d.line(t, fmt.Sprintf("%s:%d", s.file, i+1), line)
 	}
@@ -165,6 +170,9 @@ func (d *drama) act(words []string) error {
 	who, what := words[0], strings.Join(words[1:], " ")
 	switch who {
 	case "woken":
+		if what == "nobody before it is late" {
+			return d.notYet()
+		}
 		if what == "nobody" {
 			words = words[:1]
 		}
@@ -352,8 +360,23 @@ func (d *drama) comes(name, how string) error {
 // stanza has romeo send one, and waits until all that came of it is decided.
 func (d *drama) stanza(xml string) {
 	d.t.Helper()
-	d.spoke = time.Now()
+	d.spoke = mark()
 	d.says(xml)
+}
+
+// notYet wants no wake that came before an acknowledgement could be late.
+func (d *drama) notYet() error {
+	d.t.Helper()
+	if d.ackDelay == 0 {
+		return errors.New("the scene does not say when an acknowledgement is late: with ack-delay=2s")
+	}
+	d.settle()
+	for _, w := range d.wakes() {
+		if after := w.At.Sub(d.spoke.at); after < d.ackDelay {
+			d.t.Fatalf("woken: %q, the last %v after romeo's stanza; decisions: %v", d.woken(), after, d.told())
+		}
+	}
+	return nil
 }
 
 func (d *drama) writes(who, id, to string) error {
@@ -410,8 +433,9 @@ func (d *drama) theWake(is string) error {
 	w := d.last()
 	if limit, ok := strings.CutPrefix(is, "came within "); ok {
 		most, err := time.ParseDuration(limit)
-		if took := w.At.Sub(d.spoke); err == nil && took > most {
-			d.t.Errorf("the wake came %v after romeo's stanza, want within %v", took, most)
+		took, waited := w.At.Sub(d.spoke.at), busy()-d.spoke.busy
+		if err == nil && took-waited > most {
+			d.t.Errorf("the wake came %v after romeo's stanza, and the processors were busy for %v; want within %v", took, waited, most)
 		}
 		return err
 	}

@@ -67,8 +67,11 @@ func (t *teller) because(format string, args ...any) {
 	fmt.Fprintf(t.out, "             because: %s\n", fmt.Sprintf(format, args...))
 }
 
+// server is what the server calls itself.
+func (t *teller) server() string { return t.scene.server.Name() }
+
 func (t *teller) options(resource string) lab.ClientOptions {
-	return lab.ClientOptions{JID: "juliet@" + demoHost + "/" + resource, Password: demoPassword, Addr: t.scene.prosody.ClientAddr()}
+	return lab.ClientOptions{JID: "juliet@" + demoHost + "/" + resource, Password: demoPassword, Addr: t.scene.server.ClientAddr()}
 }
 
 func (t *teller) write(ctx context.Context, id, body string) error {
@@ -118,7 +121,7 @@ func loggedIn(ctx context.Context, t *teller) (err error) {
 	if t.romeo, err = c.Login(ctx, romeo); err != nil {
 		return err
 	}
-	service := t.scene.prosody.Rouse().JID
+	service := t.scene.server.Rouse().JID
 	if t.phoneNode, err = t.phone.Register(ctx, service, "fcm", pushtest.FCMToken("phone"), "phone-1"); err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func loggedIn(ctx context.Context, t *teller) (err error) {
 	if err := t.event(ctx, "enable", 2); err != nil {
 		return err
 	}
-	t.say("each told Prosody that address; mod_rouse told rouse")
+	t.say("each told %s that address; mod_rouse told rouse", t.server())
 	if err := t.write(ctx, "m1", "Good evening!"); err != nil {
 		return err
 	}
@@ -158,7 +161,7 @@ func asleep(ctx context.Context, t *teller) error {
 	if err := t.event(ctx, "hibernated", 1); err != nil {
 		return err
 	}
-	t.say("the phone's connection breaks without a word; Prosody keeps its session and queues for it")
+	t.say("the phone's connection breaks without a word; %s keeps its session and queues for it", t.server())
 	if err := t.tablet.Bye(ctx); err != nil {
 		return err
 	}
@@ -229,7 +232,7 @@ func loggedOut(ctx context.Context, t *teller) error {
 		return fmt.Errorf("the phone was woken %d times, not once", n-1)
 	}
 	t.say("FCM takes one wake for the phone, %s", t.took(w))
-	t.because("Prosody archives the message (rule b) and stores it offline (rule c): two reports, one stanza, one wake")
+	t.because("%s archives the message (rule b) and stores it offline (rule c): two reports, one stanza, one wake", t.server())
 	return nil
 }
 
@@ -267,7 +270,7 @@ func called(ctx context.Context, t *teller) error {
 		return fmt.Errorf("the call went out as priority %q, ttl %v, collapse key %q", w.Priority, w.TTL, w.Collapse)
 	}
 	t.say("FCM takes a wake that is only good for %v, %s", w.TTL, t.took(w))
-	t.because("a call cannot wait until Prosody notices that nobody answers (rule b')")
+	t.because("a call cannot wait until %s notices that nobody answers (rule b')", t.server())
 	return nil
 }
 

@@ -37,7 +37,7 @@ type hostKind struct {
 // The hosts are there before the scenes that ask for them. A scene that comes
 // too late has a server of its own.
 var offers = map[hostKind]int{
-	{}:                          50,
+	{}:                          60,
 	{noArchive: true}:           4,
 	{ackDelay: 2 * time.Second}: 6,
 	{ackDelay: 5 * time.Second}: 0, // and one for each history
@@ -135,7 +135,9 @@ type shared struct{ onEjabberd }
 
 var errShared = errors.New("this ejabberd has other hosts: wish for one alone")
 
-func (shared) Start(context.Context) error { return errShared }
-func (shared) Stop(context.Context) error  { return errShared }
-func (shared) Kill() error                 { return errShared }
-func (shared) Close() error                { return nil }
+func (shared) Start(context.Context) error            { return errShared }
+func (shared) Stop(context.Context) error             { return errShared }
+func (shared) Restart(context.Context) error          { return errShared }
+func (shared) Kill() error                            { return errShared }
+func (shared) ChangeOver(context.Context, bool) error { return errShared }
+func (shared) Close() error                           { return nil }

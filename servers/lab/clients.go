@@ -48,7 +48,7 @@ type answer struct {
 // StartClients starts the process. What Python complains about goes to a
 // temporary file and into errors.
 func StartClients() (*Clients, error) {
-	if err := Check(); err != nil {
+	if err := CheckClients(); err != nil {
 		return nil, err
 	}
 	stderr, err := os.CreateTemp("", "rouse-clients-")

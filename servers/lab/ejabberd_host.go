@@ -77,12 +77,13 @@ func (h *EjabberdHost) Load(ctx context.Context, module string) error {
 
 // Settle waits until the processes of the host's rooms and clients have done
 // what there was to do: each has one of its own, and no order holds between them.
-// What one of them gave to another while it was asked is asked for once more.
+// What one of them gave to another while it was asked is asked for once more, and
+// mod_rouse's queue, where it is loaded, has all that they reported.
 func (h *EjabberdHost) Settle(ctx context.Context) error {
 	ask := "[catch ejabberd_c2s:get_presence(Pid) || Pid <- ejabberd_sm:get_all_pids()]"
 	if h.opt.Rooms != "" {
 		ask = fmt.Sprintf("[catch mod_muc_room:get_config(Pid) || {_, _, Pid} <- mod_muc:get_online_rooms(<<%q>>)], ", h.opt.Rooms) + ask
 	}
-	_, err := h.Eval(ctx, fmt.Sprintf("[begin %s end || _ <- [first, echo]].", ask))
+	_, err := h.Eval(ctx, fmt.Sprintf("[begin %s end || _ <- [first, echo]], catch mod_rouse_queue:how_it_stands(<<%q>>), ok.", ask, h.opt.Host))
 	return err
 }

@@ -7,12 +7,18 @@ func (r *Redis) PID() int { return r.running.pid() }
 // PID is the number of the server's process; 0 while none runs.
 func (p *Prosody) PID() int { return p.running.pid() }
 
+// PID is the number of the server's process; 0 while none runs.
+func (e *Ejabberd) PID() int { return e.running.pid() }
+
 // Ended reports whether the server ended without being told to by us. Restart
 // starts it again.
 func (r *Redis) Ended() bool { return r.running.ended() }
 
 // Ended reports whether the server ended without being told to by us.
 func (p *Prosody) Ended() bool { return p.running.ended() }
+
+// Ended reports whether the server ended without being told to by us.
+func (e *Ejabberd) Ended() bool { return e.running.ended() }
 
 func (p *process) pid() int {
 	if p == nil {

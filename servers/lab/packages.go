@@ -10,22 +10,11 @@ import (
 // python is Debian's own interpreter: it is the one that finds Debian's slixmpp.
 const python = "/usr/bin/python3"
 
-// Missing lists the Debian packages that are needed here and not installed.
-func Missing() []string {
-	var missing []string
-	if _, err := exec.LookPath("prosody"); err != nil {
-		missing = append(missing, "prosody")
-	}
-	for _, need := range []struct{ path, name string }{
-		{"/usr/lib/prosody/modules/mod_cloud_notify", "prosody-modules"},
-		{"/usr/lib/python3/dist-packages/slixmpp", "python3-slixmpp"},
-	} {
-		if _, err := os.Stat(need.path); err != nil {
-			missing = append(missing, need.name)
-		}
-	}
-	return missing
-}
+// What there is of each package when it is installed.
+const (
+	cloudNotify = "/usr/lib/prosody/modules/mod_cloud_notify"
+	slixmpp     = "/usr/lib/python3/dist-packages/slixmpp"
+)
 
 // A MissingError names the packages that are not installed, and how to get them.
 type MissingError struct{ Packages []string }
@@ -34,28 +23,59 @@ func (e *MissingError) Error() string {
 	return "not installed: " + strings.Join(e.Packages, ", ") + "; run: apt-get install -y --no-install-recommends " + strings.Join(e.Packages, " ")
 }
 
-// Check returns a *MissingError when something that is needed here is not installed.
+// Check returns a *MissingError when something is not installed that a Prosody and
+// its clients need.
 func Check() error {
-	if missing := Missing(); len(missing) > 0 {
-		return &MissingError{missing}
-	}
-	return nil
+	var m missing
+	m.unless("prosody", inPath("prosody"))
+	m.unless("prosody-modules", exists(cloudNotify))
+	m.unless("python3-slixmpp", exists(slixmpp))
+	return m.err()
+}
+
+// CheckEjabberd is Check for an ejabberd and its clients.
+func CheckEjabberd() error {
+	var m missing
+	_, err := ejabberdLibraries()
+	m.unless("ejabberd", err == nil)
+	m.unless("python3-slixmpp", exists(slixmpp))
+	return m.err()
+}
+
+// CheckClients is Check for clients alone.
+func CheckClients() error {
+	var m missing
+	m.unless("python3-slixmpp", exists(slixmpp))
+	return m.err()
 }
 
 // CheckRedis is Check for the Redis servers alone: a machine without Redis runs
 // the rest, and the other way round.
 func CheckRedis() error {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		return &MissingError{[]string{"redis-server"}}
-	}
-	return nil
+	var m missing
+	m.unless("redis-server", inPath("redis-server"))
+	return m.err()
 }
 
-// CheckEjabberd is Check for ejabberd alone.
-func CheckEjabberd() error {
-	_, err := ejabberdLibraries()
-	return err
+// missing are packages.
+type missing []string
+
+func (m *missing) unless(name string, installed bool) {
+	if !installed {
+		*m = append(*m, name)
+	}
 }
+
+func (m missing) err() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return &MissingError{m}
+}
+
+func inPath(program string) bool { _, err := exec.LookPath(program); return err == nil }
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
 // ejabberdLibraries is the directory that Debian's Erlang programs are below.
 func ejabberdLibraries() (string, error) {

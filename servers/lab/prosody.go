@@ -111,6 +111,17 @@ func (p *Prosody) pickPorts() error {
 		defer release() // all stay taken until all are known, so they differ
 		*port = free
 	}
+	return p.writeConfig()
+}
+
+// Configure changes the options and writes the configuration anew. Prosody reads
+// it when it starts, or is told config:reload() in its shell.
+func (p *Prosody) Configure(change func(*Options)) error {
+	change(&p.opt)
+	return p.writeConfig()
+}
+
+func (p *Prosody) writeConfig() error {
 	return os.WriteFile(p.ConfigFile(), []byte(p.config()), 0o600)
 }
 

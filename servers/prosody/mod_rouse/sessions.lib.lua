@@ -88,7 +88,7 @@ return function (o)
 		end
 	end);
 
-	-- Runs after mod_smacks has counted the stanza (-999).
+	-- Runs between mod_smacks (-999), which counts the stanza, and mod_websocket (-1000), which puts a namespace on it.
 	local function out_filter(stanza, session)
 		report_late(stanza, session);
 		return stanza;
@@ -101,7 +101,7 @@ return function (o)
 
 	function self.watch(session)
 		known[session].delayed = true;
-		filters.add_filter(session, "stanzas/out", out_filter, -1000);
+		filters.add_filter(session, "stanzas/out", out_filter, -999.5);
 	end
 
 	function self.delayed(session)
