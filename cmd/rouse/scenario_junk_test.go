@@ -57,7 +57,7 @@ func TestJunk(t *testing.T) {
 
 		juliets := p.nodes["phone"]
 		theirs := register(t, p, stranger, us) // anybody's server may have its users registered
-		flood := strings.Repeat("x", 2<<20) // four times what rouse takes; a busy server needs its time for more
+		flood := strings.Repeat("x", 2<<20)    // four times what rouse takes; a busy server needs its time for more
 		for _, c := range []struct{ name, iq, want string }{
 			{"two payloads", `<iq type='get' to='%s'><a xmlns='a'/><b xmlns='b'/></iq>`, "modify bad-request"},
 			{"an unknown payload", `<iq type='get' to='%s'><query xmlns='urn:example:junk'/></iq>`, "cancel service-unavailable"},
