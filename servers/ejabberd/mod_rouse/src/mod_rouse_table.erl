@@ -10,7 +10,9 @@
 
 name(Host) -> gen_mod:get_module_proc(Host, mod_rouse).
 
-new(Host) -> ets:new(name(Host), [named_table, public, ordered_set, {read_concurrency, true}]).
+new(Host) ->
+    ets:new(name(Host), [named_table, public, ordered_set, {read_concurrency, true}]),
+    note(Host, said, 0). % how many there are
 
 note(Host, What, Value) -> ets:insert(name(Host), {What, Value}).
 
@@ -46,10 +48,9 @@ heard_lately(Host, User) ->
 %% --- What clients of ours have said in rooms. Its words come back.
 
 said(Host, User, Room, ID) ->
-    case ets:info(name(Host), size) < ?MAX_SAID of
-	true -> ets:insert(name(Host), {{said, User, Room, ID}, now_ms()});
-	false -> ok
-    end.
+    noted(Host, said) < ?MAX_SAID andalso ets:insert_new(name(Host), {{said, User, Room, ID}, now_ms()}) andalso
+	ets:update_counter(name(Host), said, 1),
+    ok.
 
 has_said(_, _, _, <<>>) -> false;
 has_said(Host, User, Room, ID) ->
@@ -72,7 +73,8 @@ sender(Host, User, Class) ->
 
 tidy(Host) ->
     Now = now_ms(),
-    ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', Now - ?SAID}], [true]},
-				   {{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
+    Gone = ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', Now - ?SAID}], [true]}]),
+    ets:update_counter(name(Host), said, -Gone),
+    ets:select_delete(name(Host), [{{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
 
 now_ms() -> erlang:system_time(millisecond).
