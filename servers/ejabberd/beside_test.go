@@ -233,7 +233,7 @@ func TestKilledProcess(t *testing.T) {
 	before := r.LastBatch().Attr("epoch")
 	r.F.Answers(func(servertest.Element) string { return "wait resource-constraint" })
 	r.Say("one")
-	r.WaitFor("the queue is saved", r.saved)
+	r.WaitFor("the report is saved", func() bool { return r.keeps("queued") })
 	r.eval(`exit(whereis('mod_rouse_example.test'), kill).`)
 	r.WaitFor("mod_push does its work until rouse takes something", func() bool { return r.triggers() == allTriggers })
 	r.F.Answers(nil)
