@@ -3,8 +3,10 @@ package timeline
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rouse/session"
 )
@@ -15,11 +17,17 @@ type Writer struct {
 	Zone  *time.Location
 	Named func(session.Address) string // what a device is called
 
-	day string
+	day   string
+	width int // of the names
 }
 
 // Write tells entries, which follow those that were told before.
 func (w *Writer) Write(entries []*Entry) error {
+	for _, e := range entries {
+		for _, l := range e.Lines {
+			w.width = max(w.width, utf8.RuneCountInString(w.name(l)))
+		}
+	}
 	var b strings.Builder
 	for _, e := range entries {
 		w.entry(&b, e)
@@ -28,10 +36,15 @@ func (w *Writer) Write(entries []*Entry) error {
 	return err
 }
 
-const (
-	lineFormat = "          %-9s  %-26s  %s\n"
-	thenFormat = "          %-9s  %-26s    %s %s\n"
-)
+const indent = "          " // a clock and two spaces
+
+// name is whom a line is about; empty: the whole account.
+func (w *Writer) name(l Line) string {
+	if (l.Endpoint == session.Address{}) {
+		return ""
+	}
+	return w.Named(l.Endpoint)
+}
 
 func (w *Writer) entry(b *strings.Builder, e *Entry) {
 	if day := e.At.In(w.Zone).Format("Monday 2006-01-02 (MST)"); day != w.day {
@@ -43,52 +56,63 @@ func (w *Writer) entry(b *strings.Builder, e *Entry) {
 	if e.Session != "" {
 		fmt.Fprintf(b, ", session %s", tail(e.Session))
 	}
-	if e.Rule != "" {
-		fmt.Fprintf(b, "  [rule %s]", strings.TrimRight(e.Rule+": "+Rule(e.Rule), ": "))
-	}
 	b.WriteByte('\n')
+	if e.Event != session.Settled && slices.ContainsFunc(e.Lines, decided) {
+		switch words := Rule(e.Rule); {
+		case words != "":
+			fmt.Fprintf(b, "%srule %s, %s\n", indent, e.Rule, words)
+		case e.Rule != "":
+			fmt.Fprintf(b, "%srule %s\n", indent, e.Rule)
+		}
+	}
 	for _, l := range e.Lines {
 		w.line(b, e, l, heading)
 	}
 }
 
+// decided reports whether somebody is woken or not, and not merely something noted.
+func decided(l Line) bool { return l.Verdict != session.Quiet || l.Class != session.Nothing }
+
 func (w *Writer) line(b *strings.Builder, e *Entry, l Line, heading string) {
-	whole := l.Endpoint == session.Address{}
-	if whole && l.Verdict == session.Quiet && l.Class == session.Nothing && strings.Contains(heading, l.Why) {
-		return // the heading says it
-	}
-	name := ""
-	if !whole {
-		name = w.Named(l.Endpoint)
-	}
-	why := l.Why
-	if l.Event == session.Settled {
-		if why = Outcome(l.Reason); l.Verdict == session.Woke || l.Verdict == session.Merged {
-			why = l.Why
+	name, why := w.name(l), l.Why
+	if name == "" && !decided(l) {
+		if !strings.Contains(heading, why) { // else it says it
+			fmt.Fprintf(b, "%s%s\n", indent, why)
 		}
+		return
 	}
-	if l.Class != session.Nothing && l.Class != e.Class || l.Verdict == session.Woke || l.Verdict == session.Withdrew || l.Event == session.Settled {
+	if l.After > 0 {
+		why = answered(l.Reason)
+	}
+	if l.Class != session.Nothing && (l.Class != e.Class || l.Verdict == session.Woke || l.Verdict == session.Withdrew || l.Event == session.Settled) {
 		why = l.Class.String() + ", " + why
 	}
 	if l.Verdict == session.Merged && l.Wake != nil {
-		why += " (that of " + w.clock(l.Wake.At) + ")"
+		why += " (of " + w.clock(l.Wake.At) + ")"
 	}
-	if l.Rule != "" && l.Rule != e.Rule {
-		why += " [rule " + l.Rule + "]"
+	if l.Rule != "" && (l.Rule != e.Rule || e.Event == session.Settled) {
+		why += " (rule " + l.Rule + ")"
 	}
-	fmt.Fprintf(b, lineFormat, Verdict(l.Reason), name, why)
-	if l.Verdict != session.Woke {
-		return
+	fmt.Fprintf(b, "%s%-9s  %-*s  %s\n", indent, Verdict(l.Reason), w.width, name, why)
+	if l.Verdict == session.Woke {
+		w.fate(b, l.Wake)
 	}
-	for _, t := range l.Wake.Then {
-		fmt.Fprintf(b, thenFormat, "", "", w.clock(t.At), Outcome(t))
+}
+
+// fate tells what became of a wake.
+func (w *Writer) fate(b *strings.Builder, wake *Wake) {
+	say := func(at, what string) {
+		fmt.Fprintf(b, "%s%-9s  %-*s  %s %s\n", indent, "", w.width, "", at, what)
+	}
+	for _, t := range wake.Then {
+		say(w.clock(t.At), Outcome(t))
 	}
 	switch {
-	case l.Wake.done:
-	case l.Wake.With != nil:
-		fmt.Fprintf(b, thenFormat, "", "", w.clock(l.Wake.With.At), "goes with a wake that is more important")
-	case len(l.Wake.Then) == 0:
-		fmt.Fprintf(b, thenFormat, "", "", "still", "owed: nothing came of it yet")
+	case wake.done:
+	case wake.With != nil:
+		say(w.clock(wake.With.At), "goes with a wake that is more important")
+	case len(wake.Then) == 0:
+		say("still", "owed: nothing has come of it yet")
 	}
 }
 

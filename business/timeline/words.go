@@ -1,10 +1,6 @@
 package timeline
 
-import (
-	"fmt"
-
-	"rouse/session"
-)
+import "rouse/session"
 
 // Happened says in words what an event was.
 func Happened(k session.Kind, c session.Class) string {
@@ -86,25 +82,27 @@ func stanza(c session.Class) string {
 	return "a " + c.String()
 }
 
-// Rule says in words what a rule is, with where it comes from; empty: it has no words.
+// Rule says in words what a rule is, with where it comes from; empty: it has no
+// words. XEP-0357 §7 says that a server publishes; when, the rules make of the
+// states and events that other specifications define.
 func Rule(name string) string {
 	switch name {
 	case "a1":
-		return "a silent client: the devices of its session (XEP-0357 §8, XEP-0198 §4)"
+		return "a silent client: the devices of its session (XEP-0357 §7; XEP-0198 §4)"
 	case "a2":
-		return "a lost connection: the devices of its session, for what is unread (XEP-0357 §8, XEP-0198 §5)"
+		return "a lost connection: the devices of its session, for what is unread (XEP-0357 §7; XEP-0198 §5)"
 	case "a3":
-		return "a stanza for a lost connection: the devices of its session (XEP-0357 §8, XEP-0198 §5)"
+		return "more for a lost connection: the devices of its session (XEP-0357 §7; XEP-0198 §5)"
 	case "a4":
-		return "a session is back or at its end: nobody (XEP-0357 §8, XEP-0198 §5)"
+		return "a session is back or at its end: nobody, and what was owed is settled (XEP-0357 §7; XEP-0198 §5)"
 	case "b":
-		return "archived: devices that no session has (XEP-0357 §8, XEP-0313)"
+		return "archived: the devices that no session has (XEP-0357 §7; XEP-0313)"
 	case "b'":
-		return "a call: all devices but where the user is certainly reached (XEP-0357 §8, XEP-0353)"
+		return "a call: all devices but where the user is certainly reached (XEP-0357 §7; XEP-0353 §3)"
 	case "c":
-		return "stored offline: all devices (XEP-0357 §8, XEP-0160)"
+		return "stored offline: all devices (XEP-0357 §7; XEP-0160)"
 	case "p":
-		return "published by a server: the device that it published to (XEP-0357 §7)"
+		return "published by a server that tells nothing else: that device (XEP-0357 §7)"
 	}
 	return ""
 }
@@ -115,7 +113,7 @@ func Verdict(r session.Reason) string {
 	case session.Woke:
 		return "woken"
 	case session.Merged:
-		return "joins"
+		return "merged"
 	case session.Covered:
 		return "covered"
 	case session.Quiet:
@@ -142,23 +140,25 @@ func Verdict(r session.Reason) string {
 
 // Outcome says in words what became of a wake.
 func Outcome(r session.Reason) string {
-	text := ""
 	switch r.Verdict {
 	case session.Sent:
-		text = "sent: " + r.Why
+		return "sent: " + answered(r)
 	case session.Again:
-		text = "not taken yet, it is tried again: " + r.Why
+		return "not sent, it is tried again: " + answered(r)
 	case session.GaveUp:
-		text = "given up: " + r.Why
+		return "given up: " + answered(r)
 	case session.Withdrew:
 		return "withdrawn: " + r.Why
 	case session.Died:
-		text = "the device is dead: " + r.Why
-	default:
-		text = fmt.Sprintf("%s: %s", r.Verdict, r.Why)
+		return "the device is dead: " + answered(r)
 	}
-	if r.After > 0 {
-		text += ", " + short(r.After) + " after the decision"
+	return string(r.Verdict) + ": " + answered(r)
+}
+
+// answered is why, and how long after its decision a wake was answered.
+func answered(r session.Reason) string {
+	if r.After <= 0 {
+		return r.Why
 	}
-	return text
+	return r.Why + ", " + short(r.After) + " after the decision"
 }

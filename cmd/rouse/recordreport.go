@@ -53,6 +53,7 @@ type narrator struct {
 	text    timeline.Writer
 	devices map[session.Address]deviceReport
 	nodes   map[string]deviceReport // of ours
+	home    string                  // simulate: the service of devices that no other one is said of
 }
 
 func newNarrator(out io.Writer, asJSON bool, zone *time.Location) *narrator {
@@ -82,6 +83,9 @@ func (t *narrator) of(a session.Address) deviceReport {
 	}
 	if d, ok := t.nodes[a.Node]; ok {
 		return d
+	}
+	if a.Service == t.home {
+		return deviceReport{Node: a.Node}
 	}
 	return deviceReport{Node: a.Node, Service: a.Service}
 }
