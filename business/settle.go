@@ -14,10 +14,10 @@ func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Set
 	if !ok || w.Serial != serial {
 		return a, nil
 	}
-	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: "settled"}}
+	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: session.Settled}}
 	switch s.Verdict {
 	case session.Sent, session.GaveUp:
-		d.say(w.Rule, s.Verdict, key.Class, key.Address, s.Why)
+		d.outcome(w, s.Verdict, key, s.Why)
 		if s.Verdict == session.Sent {
 			d.noted(key)
 		}
@@ -31,17 +31,23 @@ func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Set
 			w.Attempt++
 		}
 		d.a.Pending[key] = w
-		d.say(w.Rule, session.Again, key.Class, key.Address, s.Why)
+		d.outcome(w, session.Again, key, s.Why)
 	case session.Died:
 		if ep, ok := d.a.Endpoints[key.Address]; ok {
 			delete(d.a.Pending, key)
 			d.kill(key.Address, ep, s.Why)
 		} else {
 			delete(d.a.Pending, key)
-			d.say(w.Rule, session.Died, key.Class, key.Address, s.Why)
+			d.outcome(w, session.Died, key, s.Why)
 		}
 	}
 	return d.a, d.reasons
+}
+
+// outcome records what became of a try, and how long after its decision.
+func (d *decision) outcome(w session.Wake, v session.Verdict, key session.WakeKey, why string) {
+	d.say(w.Rule, v, key.Class, key.Address, why)
+	d.reasons[len(d.reasons)-1].After = max(0, d.now.Sub(w.Since))
 }
 
 // missed: nobody could be told of a call while it rang. The device learns of it

@@ -37,6 +37,7 @@ const (
 	Publish Kind = "publish" // XEP-0357 §7: a server published to a node of ours
 	Gone    Kind = "gone"    // the registration behind an endpoint is dead
 	Renew   Kind = "renew"   // the registration behind an endpoint has a token again
+	Settled Kind = "settled" // a try to send a wake ended
 	Test    Kind = "test"    // an operator had a push sent, which nobody owed
 )
 

@@ -32,4 +32,6 @@ type Reason struct {
 	Endpoint Address   `json:"endpoint,omitzero"` // zero: the whole account
 	Session  string    `json:"session,omitempty"`
 	Why      string    `json:"why"` // one short sentence for a person
+
+	After time.Duration `json:"after,omitempty"` // what became of a try to send a wake: since that was first owed
 }

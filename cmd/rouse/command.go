@@ -16,7 +16,7 @@ import (
 const (
 	exitFine     = 0
 	exitFailed   = 1
-	exitProblems = 2  // check found some
+	exitProblems = 2  // check found some, or simulate
 	exitUsage    = 64 // EX_USAGE
 	exitConfig   = 78 // EX_CONFIG
 )
@@ -42,7 +42,7 @@ type command struct {
 
 // commands in the order in which help shows them.
 func commands() []command {
-	return []command{serveCommand(), initCommand(), vapidCommand(), checkCommand(), statusCommand(), devicesCommand(), sendCommand(), storeCommand(), demoCommand(), benchCommand(), versionCommand()}
+	return []command{serveCommand(), initCommand(), vapidCommand(), checkCommand(), statusCommand(), devicesCommand(), sendCommand(), explainCommand(), simulateCommand(), storeCommand(), demoCommand(), benchCommand(), versionCommand()}
 }
 
 // usage is an error in how rouse was called.
@@ -165,7 +165,7 @@ func overview(w io.Writer) {
 	}
 	fmt.Fprint(w, "  help      show this, or more about one command\n\n"+
 		"Commands that need a configuration read -c FILE, else $ROUSE_CONFIG, else rouse.toml,\nelse /etc/rouse/rouse.toml.\n"+
-		"Exit codes: 0 fine, 1 failed, 2 check or send found problems, 64 usage, 78 configuration.\n")
+		"Exit codes: 0 fine, 1 failed, 2 check, send or simulate found problems,\n64 usage, 78 configuration.\n")
 }
 
 func (c command) usage(w io.Writer) {

@@ -38,6 +38,7 @@ const (
 	controlDevice  = "/device"
 	controlForget  = "/forget"
 	controlTarget  = "/target"
+	controlRecord  = "/record"
 	controlNote    = "/note"
 )
 
@@ -142,6 +143,15 @@ func controlHandler(d desk) http.Handler {
 		node, account := of(r)
 		reg, owner, err := d.target(r.Context(), node, account)
 		answer(w, aimed{reg.Node, reg, owner}, err)
+	})
+	mux.HandleFunc("GET "+controlRecord, func(w http.ResponseWriter, r *http.Request) {
+		since, err := time.Parse(time.RFC3339Nano, r.URL.Query().Get("since"))
+		if err != nil {
+			http.Error(w, "since when?", http.StatusBadRequest)
+			return
+		}
+		record, err := d.record(r.Context(), r.URL.Query().Get("of"), since)
+		answer(w, record, err)
 	})
 	mux.HandleFunc("POST "+controlNote, func(w http.ResponseWriter, r *http.Request) {
 		var n noted
@@ -259,6 +269,15 @@ func (d servingDesk) target(ctx context.Context, node, account string) (session.
 	err := d.one(ctx, http.MethodGet, controlTarget, node, account, nil, &a)
 	a.Registration.Node = a.Node
 	return a.Registration, a.Owner, err
+}
+
+func (d servingDesk) record(ctx context.Context, account string, since time.Time) (r recordReport, err error) {
+	answer, err := d.ask(ctx, http.MethodGet, controlRecord, url.Values{"of": {account}, "since": {since.Format(time.RFC3339Nano)}}, nil)
+	if err != nil {
+		return r, err
+	}
+	defer answer.Close()
+	return r, json.NewDecoder(answer).Decode(&r)
 }
 
 func (d servingDesk) note(ctx context.Context, owner string, r session.Reason) error {

@@ -30,6 +30,9 @@ type desk interface {
 	// target gives what a provider needs of one, its token too, and its owner.
 	target(ctx context.Context, node, account string) (session.Registration, string, error)
 
+	// record gives what was decided about an account since a time.
+	record(ctx context.Context, account string, since time.Time) (recordReport, error)
+
 	// note puts a line on record.
 	note(ctx context.Context, owner string, r session.Reason) error
 
@@ -136,6 +139,11 @@ func (d storeDesk) forget(ctx context.Context, node, account string) (deviceRepo
 func (d storeDesk) target(ctx context.Context, node, account string) (session.Registration, string, error) {
 	one, err := d.gateway.Device(ctx, node, account)
 	return one.Registration, one.Owner, known(err)
+}
+
+func (d storeDesk) record(ctx context.Context, account string, since time.Time) (recordReport, error) {
+	r, err := d.gateway.RecordOf(ctx, account, since)
+	return reportRecord(d.cfg, r, time.Now()), err
 }
 
 func (d storeDesk) note(ctx context.Context, owner string, r session.Reason) error {

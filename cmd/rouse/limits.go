@@ -14,8 +14,9 @@ import (
 )
 
 // policy is [rules] as the rules have it, as of now: it may be read anew.
-func (a *app) policy() business.Policy {
-	cfg := a.cfg.Load()
+func (a *app) policy() business.Policy { return policyOf(a.cfg.Load()) }
+
+func policyOf(cfg *config.Config) business.Policy {
 	p := business.Policy{Coalesce: cfg.Rules.Coalesce, Calls: cfg.Rules.Calls, Silents: cfg.Rules.Silents}
 	if cfg.Component != nil {
 		p.Service = cfg.Component.JID

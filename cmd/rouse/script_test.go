@@ -47,6 +47,7 @@ import (
 //	secretshown FILE              wants stdout to have what is in a file
 //	format N                      writes N as format version into rouse.db
 //	fill STORE N                  puts N accounts with devices, wakes and decisions into a store
+//	played FILE ACCOUNT           puts what a history leads to into rouse.db as the record of an account, until now
 //	alike STORE STORE             wants both to hold the same
 //	damage FILE STATEMENT         runs a statement of SQL in a file
 //	cut SIGNAL STORE MORE ARG...  runs rouse, and ends it when there are MORE registrations in a file, or keys in a Redis
@@ -59,6 +60,8 @@ import (
 //	serve [ARG...]                starts rouse serve, waits until it says ready, and sets LISTENER
 //	log REGEXP                    waits until what it logs matches
 //	notified REGEXP               the same for what it tells systemd
+//	follow ARG...                 starts rouse explain --follow
+//	followed REGEXP               waits until it tells what matches, and interrupts it
 //	signal NAME                   HUP, INT, TERM or KILL for it
 //	ends CODE                     waits for its end
 //	get PATH CODE                 asks its listener; the answer goes to stdout
@@ -79,6 +82,7 @@ func TestScripts(t *testing.T) {
 			"takestore":   takeStore,
 			"format":      format,
 			"fill":        fill,
+			"played":      played,
 			"alike":       alike,
 			"storein":     storeIn,
 			"cut":         onStage(4, -1, (*stage).cut),
@@ -101,6 +105,8 @@ func TestScripts(t *testing.T) {
 			"serve":       onStage(0, -1, (*stage).serve),
 			"log":         onStage(1, 1, (*stage).log),
 			"notified":    onStage(1, 1, (*stage).notified),
+			"follow":      onStage(1, -1, (*stage).follow),
+			"followed":    onStage(1, 1, (*stage).followed),
 			"signal":      onStage(1, 1, (*stage).signal),
 			"ends":        onStage(1, 1, (*stage).ends),
 			"get":         onStage(2, 2, (*stage).get),
@@ -183,6 +189,7 @@ type stage struct {
 	redis map[string]*lab.Redis
 	apns  *pushtest.APNs
 	fcm   *pushtest.FCM
+	tail  *following   // of explain
 	ahead atomic.Int64 // of the stand-ins' clocks, nanoseconds
 }
 

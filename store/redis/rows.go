@@ -73,6 +73,7 @@ func reasonRow(r session.Reason) (string, error) {
 	l.value(r.Endpoint == session.Address{}, func(b []byte) []byte { return appendString(b, r.Endpoint.Service+" "+r.Endpoint.Node) })
 	l.string(r.Session)
 	l.string(r.Why)
+	l.uint(uint64(max(0, r.After)))
 	return string(l.close()), nil
 }
 
@@ -81,7 +82,7 @@ func parseReason(row string) (r session.Reason, err error) {
 	if r.At, err = parseStamp(at); err != nil {
 		return r, err
 	}
-	return r, fields([]byte(text), &r.Rule, &r.Event, &r.Verdict, &r.Class, &r.Endpoint, &r.Session, &r.Why)
+	return r, fields([]byte(text), &r.Rule, &r.Event, &r.Verdict, &r.Class, &r.Endpoint, &r.Session, &r.Why, (*int64)(&r.After))
 }
 
 // A registration is a line that says how it is counted, and an array.
