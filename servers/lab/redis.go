@@ -104,12 +104,25 @@ func (r *Redis) create(ctx context.Context) error {
 	}
 }
 
+// hasSynced: the replica says so, and its master, which waits for an acknowledgement.
 func (r *Redis) hasSynced(ctx context.Context) error {
 	info, err := r.Info(ctx, "replication")
 	if err == nil && info["master_link_status"] != "up" {
 		err = errors.New("master_link_status is " + info["master_link_status"])
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	info, err = r.opt.ReplicaOf.Info(ctx, "replication")
+	if err != nil {
+		return err
+	}
+	for name, value := range info {
+		if strings.HasPrefix(name, "slave") && strings.Contains(value, "port="+strconv.Itoa(r.port)+",state=online") {
+			return nil
+		}
+	}
+	return errors.New("the master does not count it as online")
 }
 
 // pickPorts takes ports that are free now and writes the configuration with them.
