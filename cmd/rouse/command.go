@@ -101,6 +101,19 @@ func parseFlags(fs *flag.FlagSet, command, what string, args []string) error {
 	return usage{text: what + ": " + cause, hint: "rouse help " + command}
 }
 
+// flagsAnywhere reads flags that may stand between arguments, and gives the arguments.
+func flagsAnywhere(fs *flag.FlagSet, command, what string, args []string) (rest []string, err error) {
+	for {
+		if err := parseFlags(fs, command, what, args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
+	}
+}
+
 // report prints an error as one line with place, cause and remedy, and gives the exit code.
 func report(io stdio, err error) int {
 	var u usage

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,13 +54,10 @@ func (c *devicesCall) run(io stdio, args []string) error {
 	if do == nil {
 		return usage{text: fmt.Sprintf("devices: there is no %q", verb), hint: "rouse devices list, show or forget"}
 	}
-	args, help, err := flagsAnywhere(c.flags, rest)
+	args, err := flagsAnywhere(c.flags, "devices", "devices "+verb, rest)
 	switch {
-	case help:
-		devicesCommand().usage(io.out)
-		return nil
 	case err != nil:
-		return usage{text: "devices " + verb + ": " + err.Error(), hint: "rouse help devices"}
+		return err
 	case c.yes && verb != "forget":
 		return usage{text: "devices " + verb + ": --yes goes with forget", hint: "rouse help devices"}
 	}
@@ -133,19 +131,10 @@ func missing(cfg *config.Config, whom string) string {
 		return ""
 	case domain == "":
 		return " from " + whom
-	case cfg.Component != nil && has(cfg.Component.Hosts, domain):
+	case cfg.Component != nil && slices.Contains(cfg.Component.Hosts, domain):
 		return " or enabled by " + whom
 	}
 	return " by " + whom + "; one that was before rouse kept lists is back when its app next logs in"
-}
-
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // show is rouse devices show.
@@ -259,20 +248,4 @@ func bareJID(s string) (string, error) {
 		return "", err
 	}
 	return j.Bare().String(), nil
-}
-
-// flagsAnywhere parses flags that may stand between arguments.
-func flagsAnywhere(fs *flag.FlagSet, args []string) (rest []string, help bool, err error) {
-	for {
-		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, true, nil
-			}
-			return nil, false, errors.New(strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1))
-		}
-		if fs.NArg() == 0 {
-			return rest, false, nil
-		}
-		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
-	}
 }

@@ -39,13 +39,10 @@ type explainCall struct {
 }
 
 func (c *explainCall) run(io stdio, args []string) error {
-	args, help, err := flagsAnywhere(c.flags, args)
+	args, err := flagsAnywhere(c.flags, "explain", "explain", args)
 	switch {
-	case help:
-		explainCommand().usage(io.out)
-		return nil
 	case err != nil:
-		return usage{text: "explain: " + err.Error(), hint: "rouse help explain"}
+		return err
 	case len(args) == 0:
 		return usage{text: "explain: whose?", hint: "rouse explain JID, like juliet@example.org"}
 	case len(args) > 1:

@@ -33,13 +33,9 @@ func initCommand() command {
 			fs.StringVar(&n.dir, "dir", ".", "write into `DIR`, which is made if it is not there")
 			fs.StringVar(&n.user, "user", "", "the files are to belong to `NAME`; default, for root, rouse if there is such a user")
 			return func(io stdio, args []string) error {
-				// The address may stand before the flags as well as behind them.
-				if len(args) > 1 {
-					n.service = args[0]
-					if err := parseFlags(fs, "init", "init", args[1:]); err != nil {
-						return err
-					}
-					args = append([]string{n.service}, fs.Args()...)
+				args, err := flagsAnywhere(fs, "init", "init", args)
+				if err != nil {
+					return err
 				}
 				if len(args) != 1 {
 					return usage{text: "init: the address that rouse is to have on the XMPP server is missing", hint: "rouse init push.example.org"}

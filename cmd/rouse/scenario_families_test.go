@@ -160,10 +160,9 @@ func (p *play) payload(name string) map[string]any {
 // server with its own push module alone, and each is sent what it parses.
 func TestFamiliesOnAStockServer(t *testing.T) {
 	families(t, wish{noModule: true, tells: true, alone: true}, func(t *testing.T, p *play) {
-		conversations := p.client("juliet", "conversations", lab.ClientOptions{})
-		p.must(conversations.EnablePush(p.ctx, p.register("fcm", conversations, "conversations", "conversations")))
-		names := []string{"conversations", "appserver", "siskin", "monal"}
-		for _, c := range []*lab.Client{conversations, p.appserverDevice("appserver"), p.siskin("siskin"), p.monal("monal")} {
+		names := []string{"conversations", "appserver", "siskin", "monal", "mongoose", "browser"}
+		for _, c := range []*lab.Client{p.conversations("conversations"), p.appserverDevice("appserver"), p.siskin("siskin"),
+			p.monal("monal"), p.mongoose("mongoose"), p.browser("browser")} {
 			p.must(c.Drop(p.ctx))
 		}
 		p.sends(lab.Chat(p.juliet(), "m1", "body of m1"))
@@ -195,12 +194,12 @@ func TestFamiliesOnAStockServer(t *testing.T) {
 		p.executes(back, "unregister-push-fcm", "android-id", "conversations")
 		p.must(back.Bye(p.ctx))
 		p.sends(lab.Chat(p.juliet(), "m2", "body of m2"))
-		p.were(append(names, "monal")...)
+		p.were(append(names, "monal", "mongoose", "browser")...)
 		// The server may also have published what it told those that sleep, of the app that
-		// came and went, and that Siskin's registration is over: silent wakes, which wait
-		// for their window.
-		if owed := p.owed(); owed < 5 || owed > 8 {
-			t.Errorf("%d wakes were decided, want 4 and then Monal's alone: %v", owed, p.told())
+		// came and went, and that Siskin's registration is over: one silent wake each, which
+		// waits for its window.
+		if owed := p.owed(); owed < 9 || owed > 9+len(names) {
+			t.Errorf("%d wakes were decided, want 6 and then 3: %v", owed, p.told())
 		}
 		p.noSecrets("body of m1", "body of m2", token, pushtest.APNsToken("monal"), pushtest.APNsToken("appserver"), p.nodes["appserver"].Secret)
 	})

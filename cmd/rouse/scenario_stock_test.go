@@ -97,10 +97,9 @@ func TestFamiliesOnAStockEjabberd(t *testing.T) {
 	p.noSecrets("body of m0", "body of the burst", pushtest.APNsToken("monal"), pushtest.APNsToken("mongoose"), p.nodes["appserver"].Secret)
 }
 
-// TestStockEjabberdForgets: while rouse is away ejabberd answers for it, and what
-// it answers is the end of the registration. The client brings it back.
-func TestStockEjabberdForgets(t *testing.T) {
-	p := onStockEjabberd(t, lab.EjabberdOptions{}).begins()
+// missesOne: rouse is killed, and then something comes for a phone that sleeps.
+func (p *play) missesOne() *lab.Client {
+	p.t.Helper()
 	phone := p.conversations("phone")
 	p.must(phone.Drop(p.ctx))
 	p.sends(lab.Chat(juliet, "m1", "body of m1"))
@@ -109,6 +108,14 @@ func TestStockEjabberdForgets(t *testing.T) {
 	p.kills()
 	p.absent()
 	p.sends(lab.Chat(juliet, "m2", "body of m2"))
+	return phone
+}
+
+// TestStockEjabberdForgets: while rouse is away ejabberd answers for it, and what
+// it answers is the end of the registration. The client brings it back.
+func TestStockEjabberdForgets(t *testing.T) {
+	p := onStockEjabberd(t, lab.EjabberdOptions{}).begins()
+	phone := p.missesOne()
 	p.refused("cancel")
 	p.starts()
 	p.present()
@@ -133,14 +140,7 @@ func TestStockEjabberdForgets(t *testing.T) {
 // name localhost is as good as one in /etc/hosts.
 func TestStockEjabberdKeeps(t *testing.T) {
 	p := onStockEjabberd(t, lab.EjabberdOptions{S2S: true, Rouse: lab.Component{JID: "localhost"}}).begins()
-	phone := p.conversations("phone")
-	p.must(phone.Drop(p.ctx))
-	p.sends(lab.Chat(juliet, "m1", "body of m1"))
-	p.were("phone")
-
-	p.kills()
-	p.absent()
-	p.sends(lab.Chat(juliet, "m2", "body of m2"))
+	p.missesOne()
 	p.refused("wait")
 	p.starts()
 	p.present()

@@ -43,13 +43,10 @@ type sendCall struct {
 }
 
 func (c *sendCall) run(io stdio, args []string) error {
-	args, help, err := flagsAnywhere(c.flags, args)
+	args, err := flagsAnywhere(c.flags, "send", "send", args)
 	switch {
-	case help:
-		sendCommand().usage(io.out)
-		return nil
 	case err != nil:
-		return usage{text: "send: " + err.Error(), hint: "rouse help send"}
+		return err
 	case len(args) == 0:
 		return usage{text: "send: to whom?", hint: "rouse send JID; rouse devices lists them"}
 	case len(args) > 1:

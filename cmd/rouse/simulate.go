@@ -43,13 +43,10 @@ type simulateCall struct {
 const maxHistory = 8 << 20
 
 func (c *simulateCall) run(stdio stdio, args []string) error {
-	args, help, err := flagsAnywhere(c.flags, args)
+	args, err := flagsAnywhere(c.flags, "simulate", "simulate", args)
 	switch {
-	case help:
-		simulateCommand().usage(stdio.out)
-		return nil
 	case err != nil:
-		return usage{text: "simulate: " + err.Error(), hint: "rouse help simulate"}
+		return err
 	case len(args) == 0:
 		return usage{text: "simulate: which history?", hint: "rouse simulate FILE; docs/simulate.md describes it"}
 	case len(args) > 1:

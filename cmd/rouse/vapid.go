@@ -18,12 +18,9 @@ func vapidCommand() command {
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			owner := fs.String("user", "", "a file that is made is to belong to `NAME`; default, for root, rouse if there is such a user")
 			return func(io stdio, args []string) error {
-				if len(args) > 1 { // the file may stand before the flag as well as behind it
-					name := args[0]
-					if err := parseFlags(fs, "vapid", "vapid", args[1:]); err != nil {
-						return err
-					}
-					args = append([]string{name}, fs.Args()...)
+				args, err := flagsAnywhere(fs, "vapid", "vapid", args)
+				if err != nil {
+					return err
 				}
 				if len(args) != 1 {
 					return usage{text: "vapid: the file of the key is missing", hint: "rouse vapid /etc/rouse/vapid.pem"}
