@@ -141,7 +141,7 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	for _, u := range d.e.Unread {
 		class := u.Class
 		if class == session.Call {
-			s = d.ringing(rule, s, u)
+			s = d.ringLate(rule, s, u)
 			class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}
 		if !class.Wakes() || u.Last <= s.Covered[class] {
@@ -176,9 +176,9 @@ func (d *decision) covered(rule string, s session.Session, class session.Class, 
 	return true
 }
 
-// ringing wakes for a call that was left to this session while it seemed to be
+// ringLate wakes for a call that was left to this session while it seemed to be
 // there, if somebody may still be waiting for an answer.
-func (d *decision) ringing(rule string, s session.Session, u session.Unread) session.Session {
+func (d *decision) ringLate(rule string, s session.Session, u session.Unread) session.Session {
 	if u.Last <= s.Covered[session.Call] {
 		return s
 	}
