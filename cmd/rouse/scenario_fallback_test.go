@@ -47,6 +47,7 @@ func (p *play) another(c lab.Component, maxSent int) *component.Component {
 	p.must(err)
 	l, err := component.New(component.Config{
 		JID: address, Addresses: []string{p.server.ComponentAddr()}, Secret: component.StaticSecret(c.Secret), MaxSent: maxSent,
+		WriteTimeout: time.Minute, Idle: 2 * time.Minute, // a busy server takes its time for a stanza of 10 MB
 	})
 	p.must(err)
 	return l

@@ -57,13 +57,13 @@ func TestJunk(t *testing.T) {
 
 		juliets := p.nodes["phone"]
 		theirs := register(t, p, stranger, us) // anybody's server may have its users registered
-		flood := strings.Repeat("x", 2<<20)    // four times what rouse takes; a busy server needs its time for more
+		flood := strings.Repeat("x", 10<<20)
 		for _, c := range []struct{ name, iq, want string }{
 			{"two payloads", `<iq type='get' to='%s'><a xmlns='a'/><b xmlns='b'/></iq>`, "modify bad-request"},
 			{"an unknown payload", `<iq type='get' to='%s'><query xmlns='urn:example:junk'/></iq>`, "cancel service-unavailable"},
 			{"a known payload, but got", `<iq type='get' to='%s'>` + fmt.Sprintf(batchXML, 1, "") + `</iq>`, "cancel service-unavailable"},
 			{"no publish", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'/></iq>`, "cancel feature-not-implemented"},
-			{"2 MB of text", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'>` + flood + `</pubsub></iq>`, "wait policy-violation"},
+			{"10 MB of text", `<iq type='set' to='%s'><pubsub xmlns='http://jabber.org/protocol/pubsub'>` + flood + `</pubsub></iq>`, "wait policy-violation"},
 			{"a node of nobody", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, "no-such-node", "s") + `</iq>`, "cancel item-not-found"},
 			{"a node of another domain, with its secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, juliets.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
 			{"their own node, with a wrong secret", `<iq type='set' to='%s'>` + fmt.Sprintf(publishXML, theirs.Node, juliets.Secret) + `</iq>`, "auth forbidden"},
