@@ -25,7 +25,7 @@ tools: # git lists the files to lint, the race detector needs a C compiler
 	@deploy/need $(TOOLS)
 
 test: servers tools lint
-	go test -race -shuffle=on -timeout 60m ./...
+	go test -race -shuffle=on -timeout 60m -p 1 ./... # the tests of a package are many at a time already
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -65,6 +65,8 @@ func TestRoom(t *testing.T) {
 	r.Send(lab.Mention(room, "g2", "alice: hello", r.JID("alice")))
 	r.Want(r.Event("queued", "sid", sid), "class", "mention")
 	r.Send(lab.Subject(room, "g3", "Roses"))
+	// The module knows one's own words also among the sessions of a large host.
+	r.eval(`[mod_rouse_table:session(<<"example.test">>, <<"many">>, integer_to_binary(I), self()) || I <- lists:seq(1, 10001)].`)
 	r.Check(desk.Send(r.Ctx, lab.GroupChat(room, "g4", "my own words")))
 	_, err := r.Bob.AwaitBody(r.Ctx, "my own words")
 	r.Check(err)
