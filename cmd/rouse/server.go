@@ -96,7 +96,7 @@ func (onProsody) LetIn() string { return "External component successfully authen
 func (onProsody) Settle(context.Context) error { return nil }
 
 func (s onProsody) Saved(since time.Time) bool {
-	return writtenSince(since, filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*"))
+	return writtenSince(since, filepath.Join(filepath.Dir(s.LogFile()), "data", "*", "rouse", "q*.dat"))
 }
 
 func (s onProsody) AddUser(_ context.Context, name, password string) error {
@@ -170,7 +170,7 @@ func (s onEjabberd) LetIn() string {
 }
 
 func (s onEjabberd) Saved(since time.Time) bool {
-	return writtenSince(since, filepath.Join(s.Spool(), "rouse", s.Host(), "q.*"))
+	return writtenSince(since, filepath.Join(s.Spool(), "rouse", s.Host(), "q.*[0-9]"))
 }
 
 func (s onEjabberd) LoadModule(ctx context.Context) error   { return s.Load(ctx, "mod_rouse") }
@@ -218,7 +218,8 @@ func startEjabberd(ctx context.Context, dir, ebin string, o lab.EjabberdOptions)
 	return onEjabberd{e.On(o.Host)}, nil
 }
 
-// writtenSince tells whether one of the files was written since then.
+// writtenSince tells whether one of the files was written since then. The pattern
+// must not fit a file that is still to be renamed.
 func writtenSince(since time.Time, pattern string) bool {
 	files, _ := filepath.Glob(pattern)
 	return slices.ContainsFunc(files, func(f string) bool {

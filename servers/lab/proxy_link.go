@@ -83,7 +83,11 @@ func (l *link) pump(ctx context.Context, from, to net.Conn, pass func([]byte) []
 			break
 		}
 	}
-	to.Close() // in good order: what was written arrives
+	if ctx.Err() != nil {
+		reset(to) // else an end in good order might come before the cut's
+	} else {
+		to.Close() // in good order: what was written arrives
+	}
 	l.cut()
 	reading.Wait()
 }
