@@ -157,7 +157,7 @@ func (h *history) settle(words []string) []session.Reason {
 	s.Verdict = map[string]session.Verdict{"sent": session.Sent, "again": session.Again, "gave-up": session.GaveUp, "died": session.Died}[words[0]]
 	s.Due = h.now.Add(time.Second)
 	var reasons []session.Reason
-	h.a, reasons = Settle(h.a, k, h.a.Pending[k].Serial, s, h.policy)
+	h.a, reasons = Settle(h.a, k, h.a.Pending[k], s, h.policy)
 	return reasons
 }
 

@@ -260,7 +260,7 @@ func (w *world) settle(k session.WakeKey, fate int) {
 		w.crashed[f.wake.Serial] = true // its lease will run out, and another worker takes it
 		return
 	}
-	w.a, _ = Settle(w.a, k, f.wake.Serial, s, DefaultPolicy())
+	w.a, _ = Settle(w.a, k, f.wake, s, DefaultPolicy())
 }
 
 // accept is the provider's book: a second wake in one sleep needs a stanza that

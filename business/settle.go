@@ -6,12 +6,13 @@ import (
 	"rouse/session"
 )
 
-// Settle applies what became of a try to send a wake. A wake that was withdrawn
-// meanwhile, or taken by another worker since, is not there under its serial
-// any more; then nothing changes.
-func Settle(a session.Account, key session.WakeKey, serial uint64, s session.Settlement, p Policy) (session.Account, []session.Reason) {
+// Settle applies what became of a try to send a wake, which is given as it was
+// claimed. A wake that was withdrawn meanwhile is not there under its serial any
+// more, and one that was given back since is not this worker's to give back; then
+// nothing changes.
+func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s session.Settlement, p Policy) (session.Account, []session.Reason) {
 	w, ok := a.Pending[key]
-	if !ok || w.Serial != serial {
+	if !ok || w.Serial != claimed.Serial || s.Verdict == session.Again && !w.Lease.Equal(claimed.Lease) {
 		return a, nil
 	}
 	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: session.Settled}}

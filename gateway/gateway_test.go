@@ -152,11 +152,23 @@ func (h *house) device(id string) (session.Address, string) {
 	return session.Address{Service: us, Node: node}, secret
 }
 
+// claim gives what is to be sent; what is not meets its fate.
 func (h *house) claim() []session.Job {
 	h.t.Helper()
-	jobs, err := h.Claim(h.t.Context(), 100)
+	claimed, err := h.Claim(h.t.Context(), 100)
 	if err != nil {
 		h.t.Fatal(err)
+	}
+	var jobs []session.Job
+	for _, j := range claimed {
+		if j.Fate == nil {
+			jobs = append(jobs, j)
+			continue
+		}
+		j.Fate.At = h.clock()
+		if err := h.Settle(h.t.Context(), j, *j.Fate); err != nil {
+			h.t.Fatal(err)
+		}
 	}
 	return jobs
 }

@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -9,6 +11,7 @@ import (
 
 	"rouse/gateway"
 	"rouse/session"
+	"rouse/store"
 	"rouse/store/sqlite"
 )
 
@@ -20,6 +23,43 @@ func houseWith(t *testing.T, change func(*gateway.Config)) *house {
 		t.Fatal(err)
 	}
 	return houseOn(t, st, change)
+}
+
+// unreadable fails to read registrations while broken.
+type unreadable struct {
+	store.Store
+	broken atomic.Bool
+}
+
+func (u *unreadable) Registration(ctx context.Context, node string) (session.Registration, error) {
+	if u.broken.Load() {
+		return session.Registration{}, errors.New("a bad sector")
+	}
+	return u.Store.Registration(ctx, node)
+}
+
+// TestARegistrationThatCannotBeRead keeps its wake waiting for a moment, and not
+// until a lease ends.
+func TestARegistrationThatCannotBeRead(t *testing.T) {
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rouse.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ep, secret := houseOn(t, st).device("phone")
+	u := &unreadable{Store: st}
+	u.broken.Store(true)
+	h := houseOn(t, u) // has not read it yet
+	if err := h.Take(t.Context(), h.batch(sleeping(ep, secret)...)); err != nil {
+		t.Fatal(err)
+	}
+	if jobs := h.claim(); len(jobs) != 0 {
+		t.Fatalf("to be sent to nobody knows where: %+v", jobs)
+	}
+	u.broken.Store(false)
+	h.pass(3 * time.Second)
+	if jobs := h.claim(); len(jobs) != 1 || jobs[0].Target.Token != "token-phone" || jobs[0].Wake.Attempt != 0 {
+		t.Errorf("claimed %+v", jobs)
+	}
 }
 
 // TestSilentWakesAreScarce: the fourth in an hour waits with all that come until

@@ -16,8 +16,8 @@ import (
 	"rouse/store"
 )
 
-// Claim gives up to max due wakes to a worker, with their targets. Wakes that can
-// have none are settled here.
+// Claim gives up to max due wakes to a worker, with their targets; with their fate
+// those that are not to be sent now.
 func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 	claimed, err := g.cfg.Store.Claim(ctx, g.cfg.Now(), lease, max)
 	if err != nil {
@@ -28,25 +28,22 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 		g.owners.change(c.Owner, after(c))
 		job := session.Job{Owner: c.Owner, Key: c.Key, Wake: c.Wake, ID: wakeID(c)}
 		dead, err := g.target(ctx, &job)
-		switch {
-		case err != nil:
-			g.log.Error("cannot read a registration; the wake is tried again when its lease ends", "err", err)
-		case dead != "":
-			err := g.Settle(ctx, job, session.Settlement{Verdict: session.Died, At: g.cfg.Now(), Why: dead})
-			if err != nil {
-				g.log.Error("cannot settle a wake without target", "err", err)
-			}
-		default:
-			if until := g.hold(ctx, job); until.IsZero() {
-				jobs = append(jobs, job)
-			} else if err := g.Settle(ctx, job, session.Settlement{Verdict: session.Again, Free: true, At: g.cfg.Now(), Due: until,
-				Why: "waits: the device got as many silent wakes in an hour as it takes"}); err != nil {
-				g.log.Error("cannot put off a silent wake; it is tried again when its lease ends", "err", err)
-			}
+		if err != nil {
+			g.log.Error("cannot read a registration; its wake is tried again in a moment", "err", err)
+			job.Fate = &session.Settlement{Verdict: session.Again, Free: true, Due: g.cfg.Now().Add(reread), Why: "waits: its registration could not be read"}
+		} else if dead != "" {
+			job.Fate = &session.Settlement{Verdict: session.Died, Why: dead}
+		} else if until := g.hold(ctx, job); !until.IsZero() {
+			job.Fate = &session.Settlement{Verdict: session.Again, Free: true, Due: until,
+				Why: "waits: the device got as many silent wakes in an hour as it takes"}
 		}
+		jobs = append(jobs, job)
 	}
 	return jobs, nil
 }
+
+// reread is when a registration is read again that could not be read.
+const reread = 2 * time.Second
 
 // after brings an owner that is known as of before a claim up to date with it,
 // which spares settling a read. Anything else that is known proves outdated at
@@ -150,7 +147,7 @@ func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlem
 				asleep = append(asleep, owner)
 			}
 		}
-		return business.Settle(a, job.Key, job.Wake.Serial, s, g.cfg.Policy())
+		return business.Settle(a, job.Key, job.Wake, s, g.cfg.Policy())
 	})
 	if err != nil {
 		return err

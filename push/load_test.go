@@ -242,10 +242,19 @@ func TestSettlementsAreInsistedOn(t *testing.T) {
 		if o.last(t, "1").Verdict != session.Sent {
 			t.Error("not settled")
 		}
-		o.mu.Lock()
-		o.failures = settleTries
-		o.mu.Unlock()
+		fail := func(times int) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.failures = times
+		}
+		fail(40) // over a minute, and the store is back
 		o.add("2", "a", session.Message)
+		time.Sleep(2 * time.Minute)
+		if o.last(t, "2").Verdict != session.Sent {
+			t.Error("not settled once that was possible")
+		}
+		fail(1 << 30)
+		o.add("3", "a", session.Message)
 		time.Sleep(time.Minute)
 		if err := stop(); err == nil {
 			t.Error("a wake without a settlement is not mentioned")

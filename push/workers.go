@@ -67,7 +67,8 @@ type Workers struct {
 
 	mu      sync.Mutex // guards what follows and the state in apps
 	unknown map[string]time.Time
-	lost    int // wakes whose fate could not be stored
+	kept    []fate // settlements that could not be stored yet
+	lost    int    // wakes whose fate could not be stored
 }
 
 // The pace of the claim loop.
@@ -77,8 +78,7 @@ const (
 	trickle     = 64                     // claimed while one app is full, for the sake of the others
 	clerks      = 64
 	claimTime   = 15 * time.Second
-	settleTries = 5
-	settleGrace = 3 * time.Second // to store what was cut off at the end of Drain
+	settleGrace = 3 * time.Second // to store what was cut off at the end of Drain, and what could not be stored before
 	unknownApp  = 10 * time.Minute
 )
 
@@ -135,7 +135,10 @@ func (w *Workers) Run(ctx context.Context) error {
 	settling, end := context.WithCancel(base)
 	defer end()
 
+	var chasing sync.WaitGroup
+	chasing.Go(func() { w.chase(ctx) })
 	w.claim(ctx, sending, settling)
+	chasing.Wait()
 
 	done := make(chan struct{})
 	go func() { w.tasks.Wait(); close(done) }()
@@ -152,10 +155,13 @@ func (w *Workers) Run(ctx context.Context) error {
 		timer.Stop()
 	}
 	<-done
+	last, over := context.WithTimeout(base, settleGrace)
+	defer over()
+	w.storeKept(last)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lost > 0 {
-		return fmt.Errorf("push: %d wakes were cut off or not settled; they are sent again when their lease ends", w.lost)
+	if lost := w.lost + len(w.kept); lost > 0 {
+		return fmt.Errorf("push: %d wakes were cut off or not settled; they are sent again when their lease ends", lost)
 	}
 	return nil
 }
@@ -253,6 +259,10 @@ func (w *Workers) room() (room, wanted int) {
 // reports whether the claim was of use.
 func (w *Workers) dispatch(sending, settling context.Context, j session.Job) bool {
 	now := w.cfg.Now()
+	if j.Fate != nil {
+		w.aside(settling, j, *j.Fate)
+		return j.Fate.Verdict != session.Again
+	}
 	if !now.Before(Expiry(j.Key.Class, j.Wake.Since)) {
 		w.aside(settling, j, session.Settlement{Verdict: session.GaveUp, Why: "of no use any more: it was not sent in time"})
 		return true
@@ -317,23 +327,6 @@ func (w *Workers) aside(ctx context.Context, j session.Job, s session.Settlement
 		defer func() { <-w.clerks }()
 		w.settle(ctx, j, s)
 	})
-}
-
-// settle stores a settlement, and insists for a while: a wake without one is
-// sent a second time.
-func (w *Workers) settle(ctx context.Context, j session.Job, s session.Settlement) {
-	var err error
-	for try := range settleTries {
-		if err = w.cfg.Outbox.Settle(ctx, j, s); err == nil {
-			return
-		}
-		if !pause(ctx, 100*time.Millisecond<<(2*try)) {
-			break
-		}
-	}
-	w.lose()
-	w.cfg.Logger.Error("cannot store what became of a wake; it is sent again when its lease ends",
-		"app", j.Target.App, "node", short(j.Key.Node), "verdict", string(s.Verdict), "err", err)
 }
 
 func (w *Workers) lose() {

@@ -10,7 +10,8 @@ type Job struct {
 	ID     string       // UUID, the same over all tries of this wake
 	Target Registration // App "" : the service is a third party's, the server publishes to it
 
-	Content *Content // what there is to say besides; nil: nothing, or nothing is known of it any more
+	Fate    *Settlement // what becomes of it without a try; nil: it is to be sent
+	Content *Content    // what there is to say besides; nil: nothing, or nothing is known of it any more
 }
 
 // Settlement is what became of a try.

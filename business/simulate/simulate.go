@@ -48,7 +48,7 @@ type world struct {
 
 // flight is a wake in the hands of the provider.
 type flight struct {
-	serial uint64
+	wake   session.Wake
 	answer history.Answer
 	at     time.Time // when the answer comes
 }
@@ -144,7 +144,7 @@ func (w *world) advance(to time.Time) {
 // due is when the next wake goes out that nobody sends; zero: there is none.
 func (w *world) due() (at time.Time) {
 	for k, wake := range w.a.Pending {
-		if f, sent := w.flying[k]; (!sent || f.serial != wake.Serial) && (at.IsZero() || wake.Due.Before(at)) {
+		if f, sent := w.flying[k]; (!sent || f.wake.Serial != wake.Serial) && (at.IsZero() || wake.Due.Before(at)) {
 			at = wake.Due
 		}
 	}
@@ -155,17 +155,17 @@ func (w *world) due() (at time.Time) {
 func (w *world) send() {
 	for _, k := range slices.SortedFunc(maps.Keys(w.a.Pending), compare) {
 		wake := w.a.Pending[k]
-		if f, ok := w.flying[k]; ok && f.serial == wake.Serial || wake.Due.After(w.now) {
+		if f, ok := w.flying[k]; ok && f.wake.Serial == wake.Serial || wake.Due.After(w.now) {
 			continue
 		}
 		answer := history.Answer{Verdict: session.Sent}
 		if list := w.answers[k.Node]; len(list) > 0 {
 			answer, w.answers[k.Node] = list[0], list[1:]
 		}
-		w.flying[k] = flight{wake.Serial, answer, w.now.Add(answer.Takes)}
 		w.a = w.a.Clone()
 		wake.Lease, wake.Sent = w.now.Add(answer.Takes+time.Minute), wake.Count
 		wake.Due = wake.Lease
+		w.flying[k] = flight{wake, answer, w.now.Add(answer.Takes)}
 		w.a.Pending[k] = wake
 	}
 }
@@ -176,7 +176,7 @@ func (w *world) settle(k session.WakeKey) {
 	delete(w.flying, k)
 	s := session.Settlement{Verdict: f.answer.Verdict, At: w.now, Due: w.now.Add(f.answer.Again), Why: why(f.answer.Verdict)}
 	var reasons []session.Reason
-	w.a, reasons = business.Settle(w.a, k, f.serial, s, w.policy)
+	w.a, reasons = business.Settle(w.a, k, f.wake, s, w.policy)
 	w.reasons = append(w.reasons, reasons...)
 }
 

@@ -288,7 +288,7 @@ func (s *stock) send(c store.Claimed) error {
 		if sid := a.Endpoints[c.Key.Address].Owner; a.Sessions[sid].State == session.Hibernated {
 			asleep = sid
 		}
-		return business.Settle(a, c.Key, c.Wake.Serial, done, business.DefaultPolicy())
+		return business.Settle(a, c.Key, c.Wake, done, business.DefaultPolicy())
 	})
 	if user, host, ok := strings.Cut(c.Owner, "@"); ok && err == nil && asleep != "" {
 		return s.woken(host, user, asleep)

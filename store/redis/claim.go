@@ -85,6 +85,7 @@ func (s *Store) claimOf(ctx context.Context, owner string, candidates []candidat
 		for _, c := range candidates {
 			s.agenda.back(c.id, c.due, c.exact)
 		}
+		s.doubts.note(candidates, now, until)
 	}
 	return out, err
 }
@@ -98,7 +99,7 @@ func (s *Store) claimScript(ctx context.Context, owner string, candidates []cand
 	shard, version := store.Shard(owner), s.version()
 	args := []any{owner, at, end, versionText(version), s.o.Process}
 	for _, c := range candidates {
-		args = append(args, field(c.id.key))
+		args = append(args, field(c.id.key), s.doubts.of(c.id))
 	}
 	r, err := s.run(ctx, call{shard: shard, script: "claim", write: true, args: args,
 		keys: []string{key(shard, ownersName, ""), key(shard, pendingKind, owner), key(shard, dueName, "")}})
@@ -117,6 +118,7 @@ func (s *Store) claimScript(ctx context.Context, owner string, candidates []cand
 	}
 	var out []taken
 	for i, c := range candidates {
+		s.doubts.forget(c.id)
 		was, row := list[1+2*i], list[2+2*i]
 		switch {
 		case row != "":

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -56,6 +57,54 @@ func (s *server) teach(t *testing.T, st *Store) {
 var phone = session.WakeKey{Address: session.Address{Service: "push.example.org", Node: "n"}, Class: session.Message}
 
 const juliet = "juliet@example.org"
+
+// A claim that this process never hears of does not keep the wake from it until
+// the lease ends; from another process it does.
+func TestClaimNeverHeardOf(t *testing.T) {
+	server := start(t, inMemory)
+	direct := server.open(t, process("p2"))
+	server.teach(t, direct)
+	p, way := server.through(t)
+	s := server.open(t, way, process("p1"))
+	if _, err := direct.Commit(t.Context(), typical(juliet, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.NextDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	unheard(t, s, p, func() {
+		if got, err := s.Claim(ctx, noon, time.Minute, 9); err == nil || len(got) != 0 {
+			t.Errorf("claimed %+v, %v", got, err)
+		}
+	}, func() bool {
+		o, err := direct.Load(t.Context(), juliet)
+		for _, w := range o.Account.Pending {
+			return err == nil && !w.Lease.IsZero()
+		}
+		return false
+	}, giveUp)
+
+	claims := func(s *Store, now time.Time) []store.Claimed {
+		t.Helper()
+		got, err := s.Claim(t.Context(), now, time.Minute, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	soon := noon.Add(2 * time.Second)
+	if got := claims(direct, soon); len(got) != 0 {
+		t.Errorf("another process claimed %+v", got)
+	}
+	got := claims(s, soon)
+	if len(got) != 1 || got[0].Wake.Lease != soon.Add(time.Minute) || got[0].Wake.Attempt != 0 {
+		t.Errorf("claimed %+v", got)
+	}
+	if again := claims(s, soon); len(again) != 0 {
+		t.Errorf("claimed twice: %+v", again)
+	}
+}
 
 // What was done and not heard of is done once.
 func TestLostAnswers(t *testing.T) {

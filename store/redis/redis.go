@@ -103,6 +103,7 @@ type Store struct {
 	watch   *watcher
 	shards  atomic.Pointer[[store.Shards]*node]
 	agenda  agenda
+	doubts  doubts
 	sweeps  chan struct{} // room for one: who holds it sweeps
 	stats   stats
 
