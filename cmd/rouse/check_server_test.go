@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"rouse/component/events"
-	"rouse/servers/lab"
 )
 
 // Only several processes have anything to take over.
@@ -96,20 +94,27 @@ func (p *play) checks() (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// TestCheckAsksTheServer: check says how the module on a real Prosody stands.
+// TestCheckAsksTheServer: check says how the module on a real server stands.
 func TestCheckAsksTheServer(t *testing.T) {
-	p := prepare(t, lab.Options{AckDelay: 90 * time.Second})
-	out, code := p.checks()
-	for _, want := range []string{"host example.test    ok    Prosody 0.1", "host example.test    warn  a client may owe an acknowledgement for 1m30s", "fix: set smacks_max_ack_delay = 30"} {
-		if code != exitFine || !strings.Contains(out, want) {
-			t.Errorf("exit code %d, and no %q in\n%s", code, want, out)
+	t.Parallel()
+	prepareBoth(t, wish{ackDelay: 90 * time.Second, alone: true}, func(t *testing.T, p *play) {
+		says := map[string][]string{
+			"Prosody": {"ok    Prosody 0.1", "warn  a client may owe an acknowledgement for 1m30s", "fix: set smacks_max_ack_delay = 30"},
+			"ejabberd": {"ok    ejabberd 2", "warn  the ack delay (1m30s) is not below the ack timeout (1m0s)",
+				"fix: set ack_delay of mod_rouse to half of ack_timeout of mod_stream_mgmt or less"},
+		}[p.server.Name()]
+		out, code := p.checks()
+		for _, want := range says {
+			if code != exitFine || !strings.Contains(out, want) {
+				t.Errorf("exit code %d, and no %q in\n%s", code, want, out)
+			}
 		}
-	}
-	p.must(p.prosody.Unload(context.Background(), "rouse"))
-	out, code = p.checks()
-	for _, want := range []string{"host example.test    FAIL  mod_rouse does not answer (service-unavailable)", `"rouse" in modules_enabled of VirtualHost "example.test"`} {
-		if code != exitProblems || !strings.Contains(out, want) {
-			t.Errorf("exit code %d, and no %q in\n%s", code, want, out)
+		p.must(p.server.UnloadModule(p.ctx))
+		out, code = p.checks()
+		for _, want := range []string{"FAIL  mod_rouse does not answer (", "load it: ", `"rouse" in modules_enabled of VirtualHost "example.test"`, "ejabberd: mod_rouse below modules"} {
+			if code != exitProblems || !strings.Contains(out, want) {
+				t.Errorf("exit code %d, and no %q in\n%s", code, want, out)
+			}
 		}
-	}
+	})
 }
