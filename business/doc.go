@@ -1,6 +1,6 @@
 // Package business holds the rules: who is woken, when, how urgently, and once
-// only. It covers the business rules of XEP-0357 §8 and what servers make of
-// them, the states of XEP-0198 and XEP-0352, and the calls of XEP-0353.
+// only. It covers which events warrant a notification, which XEP-0357 §7 leaves to
+// the server, by the states of XEP-0198 and XEP-0352, and the calls of XEP-0353.
 //
 // Everything here is a pure function from values to values: no I/O and no clock.
 //

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -80,26 +81,27 @@ func (s subject) answer(io stdio, profile string) error {
 	return lines.Err()
 }
 
-// settled waits until no wake is owed any more.
+// settled waits until no wake is owed any more, as long as they become fewer.
 func (s subject) settled() error {
-	const limit = time.Minute
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
+	const patience = time.Minute
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	least, since := math.MaxInt, time.Now()
 	for {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		c, err := s.db.Counts(ctx)
-		if err != nil {
+		cancel()
+		switch {
+		case err != nil:
 			return err
-		}
-		if c.Pending == 0 {
+		case c.Pending == 0:
 			return nil
+		case c.Pending < least:
+			least, since = c.Pending, time.Now()
+		case time.Since(since) > patience:
+			return fmt.Errorf("%d wakes are owed, and have been for %v", c.Pending, patience)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%d wakes are not settled after %v", c.Pending, limit)
-		}
+		<-tick.C
 	}
 }
 
