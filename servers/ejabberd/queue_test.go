@@ -23,13 +23,16 @@ func (r *rig) files(pattern string) []string {
 	return files
 }
 
+// savedFiles are parts of a queue that are on disk, and none that is being written.
+const savedFiles = "q.*[0-9]"
+
 // saved tells whether the module has a part of its queue on disk.
-func (r *rig) saved() bool { return len(r.files("q.*")) > 0 }
+func (r *rig) saved() bool { return len(r.files(savedFiles)) > 0 }
 
 // keeps tells whether an event of that name is on disk: ejabberd tells of one
 // stanza from several processes, so the first that is there says nothing of the others.
 func (r *rig) keeps(name string) bool {
-	for _, file := range r.files("q.*") {
+	for _, file := range r.files(savedFiles) {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // taken meanwhile
@@ -177,7 +180,7 @@ func TestSpoiltFile(t *testing.T) {
 	r.Say("one")
 	r.WaitFor("the queue is saved", r.saved)
 	r.Check(r.e.Kill())
-	for _, file := range r.files("q.*") {
+	for _, file := range r.files(savedFiles) {
 		r.Check(os.WriteFile(file, []byte("spoilt"), 0o600))
 	}
 	r.Check(r.e.Start(r.Ctx))

@@ -16,7 +16,7 @@ import (
 
 // saved tells whether the module has a chunk of its queue on disk.
 func (r *rig) saved() bool {
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(r.p.LogFile()), "data", "*", "rouse", "q%40*"))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(r.p.LogFile()), "data", "*", "rouse", "q%40*.dat"))
 	r.Check(err)
 	return len(files) > 0
 }

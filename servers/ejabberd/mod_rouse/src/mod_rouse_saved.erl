@@ -33,6 +33,7 @@ epoch(#saved{dir = Dir}, Time) ->
 
 %% What an earlier run left behind, the oldest first. It takes the places from 1 on.
 load(#saved{dir = Dir} = S) ->
+    [file:delete(filename:join(Dir, Half)) || Half <- filelib:wildcard("*.new", Dir)], % that a crash left
     IDs = lists:sort([ID || "q." ++ Digits <- filelib:wildcard("q.*", Dir), {ID, ""} <- [string:to_integer(Digits)]]),
     {Events, S1} =
 	lists:foldl(fun(ID, {All, Acc}) ->
