@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"rouse/push/pushtest"
 )
 
 func demoCommand() command {
@@ -124,14 +126,16 @@ Everything stays up until you press Ctrl-C. To be woken yourself:
   account      you@%[1]s, password %[2]s
   server       %[3]s, without encryption (it is a test server)
   push service %[4]s: clients of the Conversations family find it there, as ad-hoc command
-               register-push-fcm with any FCM-like token (letters, a colon, letters)
+               register-push-fcm, and this is a token that the stand-in for FCM takes:
+               %[8]s
   rouse        http://%[5]s/ (status), /metrics
   logs         %[6]s
 Whatever you kill is started again, and nothing is lost: %[7]s
 
 Wakes from now on:
-`, demoHost, demoPassword, s.server.ClientAddr(), s.server.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"), s.killable())
-	shown := len(s.fcm.Delivered()) + len(s.apns.Delivered())
+`, demoHost, demoPassword, s.server.ClientAddr(), s.server.Rouse().JID, s.web, filepath.Join(s.dir, "rouse.log"), s.killable(), pushtest.FCMToken("you"))
+	providers := []func() []pushtest.Received{s.fcm.Delivered, s.apns.Delivered}
+	shown := []int{len(s.fcm.Delivered()), len(s.apns.Delivered())}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -147,10 +151,12 @@ Wakes from now on:
 			if err := s.revive(ctx, out); err != nil && ctx.Err() == nil {
 				return err
 			}
-			all := append(s.fcm.Delivered(), s.apns.Delivered()...)
-			for ; shown < len(all); shown++ {
-				w := all[shown]
-				fmt.Fprintf(out, "  %s  a wake, priority %s, for device %.8s…\n", w.At.Format(time.TimeOnly), w.Priority, w.Account)
+			for i, delivered := range providers {
+				all := delivered()
+				for _, w := range all[shown[i]:] {
+					fmt.Fprintf(out, "  %s  a wake, priority %s, for device %.8s…\n", w.At.Format(time.TimeOnly), w.Priority, w.Account)
+				}
+				shown[i] = len(all)
 			}
 		}
 	}
