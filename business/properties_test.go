@@ -24,6 +24,7 @@ type world struct {
 	stanzas int
 	devices []*device
 	flying  map[session.WakeKey]flight
+	late    []flight
 	crashed map[uint64]bool // wakes that were in flight as a worker died: the only ones that may double
 }
 
@@ -42,6 +43,7 @@ type device struct {
 type accepted struct{ claimed, step int }
 
 type flight struct {
+	key     session.WakeKey
 	wake    session.Wake
 	claimed int
 }
@@ -224,10 +226,11 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"claim": func(*rapid.T) { w.claim() },
 		"settle": func(*rapid.T) {
 			for k := range w.flying {
-				w.settle(k, rapid.IntRange(0, 3).Draw(w.t, "fate"))
+				w.settle(k, rapid.IntRange(0, 4).Draw(w.t, "fate"))
 				return
 			}
 		},
+		"late": func(*rapid.T) { w.hear() },
 	}
 }
 
@@ -241,12 +244,13 @@ func (w *world) claim() {
 		wake.Lease, wake.Sent = w.now.Add(time.Minute), wake.Count
 		wake.Due = wake.Lease
 		w.a.Pending[k] = wake
-		w.flying[k] = flight{wake: wake, claimed: w.step}
+		w.flying[k] = flight{key: k, wake: wake, claimed: w.step}
 	}
 }
 
 // settle lets the provider answer one try: 0 and 1 take it, 2 refuses for now, 3
-// the worker dies after the provider took it.
+// the worker dies after the provider took it, 4 it is taken for dead, and others
+// may have the wake before it says so.
 func (w *world) settle(k session.WakeKey, fate int) {
 	f := w.flying[k]
 	delete(w.flying, k)
@@ -260,7 +264,32 @@ func (w *world) settle(k session.WakeKey, fate int) {
 		w.crashed[f.wake.Serial] = true // its lease will run out, and another worker takes it
 		return
 	}
+	if fate == 4 {
+		w.crashed[f.wake.Serial] = true
+		w.late = append(w.late, f)
+		if wake, ok := w.a.Pending[k]; ok && wake.Lease.Equal(f.wake.Lease) {
+			w.a = w.a.Clone()
+			wake.Due, wake.Lease, wake.Sent = wake.Since, time.Time{}, 0
+			w.a.Pending[k] = wake
+		}
+		return
+	}
 	w.a, _ = Settle(w.a, k, f.wake, s, DefaultPolicy())
+}
+
+// hear lets the oldest of those speak who were taken for dead.
+func (w *world) hear() {
+	if len(w.late) == 0 {
+		return
+	}
+	f := w.late[0]
+	w.late = w.late[1:]
+	w.step++
+	last := w.a.Serial
+	w.a, _ = Settle(w.a, f.key, f.wake, session.Settlement{At: w.now, Verdict: session.Sent}, DefaultPolicy())
+	if w.a.Serial > last {
+		w.crashed[w.a.Serial] = true // the rest: somebody else may have sent for that too, and be late as well
+	}
 }
 
 // accept is the provider's book: a second wake in one sleep needs a stanza that
@@ -291,6 +320,7 @@ func (w *world) accept(k session.WakeKey, f flight) {
 func (w *world) drain() {
 	for range 20 {
 		w.now = w.now.Add(2 * time.Minute)
+		w.hear()
 		w.claim()
 		for k := range w.flying {
 			w.settle(k, 0)

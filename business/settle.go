@@ -8,8 +8,9 @@ import (
 
 // Settle applies what became of a try to send a wake, which is given as it was
 // claimed. A wake that was withdrawn meanwhile is not there under its serial any
-// more, and one that was given back since is not this worker's to give back; then
-// nothing changes.
+// more; then nothing changes. Nor does it where another worker has it since, as
+// happens to one that was taken for dead: its try covers what there was at its
+// claim, and the wake is not its to give back.
 func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s session.Settlement, p Policy) (session.Account, []session.Reason) {
 	w, ok := a.Pending[key]
 	if !ok || w.Serial != claimed.Serial || s.Verdict == session.Again && !w.Lease.Equal(claimed.Lease) {
@@ -22,7 +23,7 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 		if s.Verdict == session.Sent {
 			d.noted(key)
 		}
-		d.rest(key, w)
+		d.rest(key, w, claimed)
 		if s.Verdict == session.GaveUp && key.Class == session.Call {
 			d.missed(key.Address, w)
 		}
@@ -59,11 +60,14 @@ func (d *decision) missed(addr session.Address, w session.Wake) {
 	}
 }
 
-// rest owes again what came while the wake was being sent.
-func (d *decision) rest(key session.WakeKey, w session.Wake) {
-	left := w.Count - w.Sent
-	if left <= 0 || w.Sent == 0 {
+// rest owes again what came since the claim, unless another worker took that.
+func (d *decision) rest(key session.WakeKey, w, claimed session.Wake) {
+	left := w.Count - claimed.Sent
+	if left <= 0 || claimed.Sent == 0 {
 		delete(d.a.Pending, key)
+		return
+	}
+	if w.Claimed(d.now) && !w.Lease.Equal(claimed.Lease) {
 		return
 	}
 	ep := d.a.Endpoints[key.Address]
