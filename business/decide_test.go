@@ -233,6 +233,13 @@ var rules = []struct {
 		+10s phone resumed active acked=4                    => -
 		+10s phone hibernated out=5 acked=4 unread=message@5 => a2 wake phone message at once
 	`},
+	{"a4: resumed, and the end of its old process was told before", phone + `
+		phone hibernated out=1 acked=1                       => -
+		phone ended                                          => -
+		phone resumed active acked=1                         => -
+		account archived message s:1                         => b quiet phone message
+		phone hibernated out=2 acked=1 unread=message@2/s:1  => a2 wake phone message at once
+	`},
 	{"a4: resumed and acknowledged", phone + `
 		phone hibernated
 		phone queued message i:1 out=5                       => a3 wake phone message at once

@@ -60,6 +60,11 @@ func (d *decision) endAll(a session.Account, why string, gone func(session.Sessi
 		if gone(s) {
 			d.e.Session, d.e.Epoch, d.e.N, d.e.Reason = sid, s.Epoch, s.Counter, why
 			d.ended()
+			for _, addr := range d.addresses(ownedBy(sid)) { // it will not be resumed
+				ep := d.a.Endpoints[addr]
+				ep.Owner = ""
+				d.a.Endpoints[addr] = ep
+			}
 		}
 	}
 	d.e.Session = ""

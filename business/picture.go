@@ -74,12 +74,6 @@ func Sweep(a session.Account, began session.Mark, p Policy, now time.Time) (sess
 		ep := d.a.Endpoints[addr]
 		if ep.Told.Before(began) {
 			d.remove(addr, "not registered any more")
-			continue
-		}
-		if _, ok := d.a.Sessions[ep.Owner]; !ok && ep.Owner != "" {
-			ep.Owner = ""
-			d.a.Endpoints[addr] = ep
-			d.say("", session.Quiet, session.Nothing, addr, "its session is not there any more")
 		}
 	}
 	d.boundThirds(session.Address{})

@@ -100,16 +100,13 @@ func voided(s session.Session) [session.NumClasses]uint64 {
 	return s.Covered
 }
 
-// ended: the session is gone, its endpoints belong to nobody (rule a4).
+// ended: the session is gone, and with it the owner of its endpoints (rule a4).
+// They keep its name: ejabberd may report the end of a session's old process
+// before that the new one resumed it.
 func (d *decision) ended() {
 	e := d.e
 	delete(d.a.Sessions, e.Session)
 	d.a.Ended = append(d.a.Ended, session.Ending{Session: e.Session, Epoch: e.Epoch, Counter: e.N, At: d.now})
-	for _, addr := range d.addresses(ownedBy(e.Session)) {
-		ep := d.a.Endpoints[addr]
-		ep.Owner = ""
-		d.a.Endpoints[addr] = ep
-	}
 	why := "session ended"
 	if e.Reason != "" {
 		why += ": " + e.Reason

@@ -75,7 +75,7 @@ func (a *Address) UnmarshalText(b []byte) error {
 
 // Endpoint is one device that can be woken.
 type Endpoint struct {
-	Owner    string      `json:"owner,omitempty"` // id of the session that enabled it and is still there
+	Owner    string      `json:"owner,omitempty"` // id of the session that enabled it; nobody's where that is not in Sessions
 	Resource string      `json:"resource,omitempty"`
 	Client   string      `json:"client,omitempty"`
 	Secret   string      `json:"secret,omitempty"` // fingerprint of the publish secret the client enabled with, see Fingerprint
