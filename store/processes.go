@@ -29,8 +29,14 @@ type Lease struct {
 // by the store's clock.
 type Processes interface {
 	// Announce says that a process lives, and how it is. Processes that said nothing
-	// for longer than silence are taken off the list, and each is told to one caller.
+	// for longer than silence are taken off the list, and each is told to one caller;
+	// to another one after six times as long, and so on, until it is Inherited: whoever
+	// was told first may be gone as well.
 	Announce(ctx context.Context, p Process, silence time.Duration) (gone []Process, err error)
+
+	// Inherited says that all was done for a process that is gone. It keeps its
+	// leases: it may only have been slow.
+	Inherited(ctx context.Context, id string) error
 
 	// Depart takes a process off the list, and lets go of its leases.
 	Depart(ctx context.Context, id string) error

@@ -102,6 +102,9 @@ func (p *path) Depart(ctx context.Context, id string) error {
 	})
 }
 
+// Inherited: nobody is told twice here.
+func (p *path) Inherited(ctx context.Context, _ string) error { return p.trip(ctx, func() {}) }
+
 func (p *path) Processes(ctx context.Context) ([]store.Process, error) {
 	var list []store.Process
 	err := p.trip(ctx, func() { list = slices.Clone(p.list) })

@@ -54,20 +54,24 @@ func (m *Member) announce(ctx context.Context) (gone []store.Process) {
 	return gone
 }
 
-// inherit makes the wakes due again that a process took with it.
+// inherit makes the wakes due again that a process took with it. Where that fails,
+// or this process dies before, others are told of it too.
 func (m *Member) inherit(ctx context.Context, p store.Process) {
 	log := m.cfg.Logger.With("machine", p.Machine, "pid", p.PID, "process", p.ID)
 	var err error
 	for range 5 {
 		if err = m.cfg.Store.EndLeases(ctx, p.ID); err == nil {
 			log.Warn("a process is gone; what it was sending is due again")
+			if err := m.cfg.Store.Inherited(ctx, p.ID); err != nil {
+				log.Debug("others will hear again that it is gone", "err", err)
+			}
 			return
 		}
 		if pause(ctx, beat, nil); ctx.Err() != nil {
 			return
 		}
 	}
-	log.Error("a process is gone, and what it was sending waits until its leases end", "err", err)
+	log.Error("a process is gone, and what it was sending could not be given back yet; that is tried again", "err", err)
 }
 
 // depart takes this process off the list. If that does not get through, silence

@@ -46,7 +46,8 @@
 //	{N}h:HOST     reporter; of a cluster one for each node, h:HOST NODE
 //	{N}m:NAME     what Keep holds
 //	{0}processes  hash: store.Process as JSON by id
-//	{0}alive      sorted set: ids, and when they were last heard of
+//	{0}alive      sorted set: ids, and when they were last heard of; gone:ID, and when
+//	              somebody was told that it is gone
 //	{0}leases     hash: by name, when it ends, its fence, its holder
 //	{0}told:…     who was told of a process that is gone, for a minute
 //	{0}format     "rouse 1"
@@ -68,7 +69,7 @@
 // rouse wants a database for itself, and needs no more than this of a user:
 //
 //	user rouse on >secret resetchannels ~{*}* -@all +info +select +wait +scan +time +evalsha +eval
-//	  +get +set +del +expire +pexpire +hget +hset +hdel +hkeys +hvals +hgetall +hexists +hincrby
+//	  +get +set +del +expire +pexpire +hget +hset +hdel +hkeys +hgetall +hexists +hincrby
 //	  +zadd +zrem +zcard +zscore +zrange +zrangebyscore +rpush +lpop +lrange +lindex +ltrim
 //
 // On Redis Cluster it needs +cluster|slots and +asking too, and from Redis 7.2 on

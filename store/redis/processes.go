@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"rouse/store"
@@ -59,17 +60,38 @@ func (s *Store) Depart(ctx context.Context, id string) error {
 	return err
 }
 
+// Inherited has nobody told of a process any more that is gone.
+func (s *Store) Inherited(ctx context.Context, id string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	_, err := s.run(ctx, call{script: "inherited", write: true, args: []any{id},
+		keys: []string{key(0, processesName, ""), key(0, aliveName, "")}})
+	return err
+}
+
 // Processes gives the list, the oldest first.
 func (s *Store) Processes(ctx context.Context) ([]store.Process, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.leave()
-	r, err := s.run(ctx, call{args: []any{"HVALS", key(0, processesName, "")}})
+	r, err := s.run(ctx, call{args: []any{"HGETALL", key(0, processesName, "")}})
 	if err != nil {
 		return nil, err
 	}
-	return parseProcesses(r.value)
+	all, err := texts(r.value)
+	if err != nil || len(all)%2 != 0 {
+		return nil, fmt.Errorf("redis answered with %d texts where names and values were due: %v", len(all), err)
+	}
+	var list []any
+	for i := 0; i < len(all); i += 2 {
+		if !strings.HasPrefix(all[i], "gone:") {
+			list = append(list, all[i+1])
+		}
+	}
+	return parseProcesses(list)
 }
 
 // Hold gives the lease of a name, or renews it, or says who has it.

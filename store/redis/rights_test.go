@@ -121,7 +121,7 @@ func use(ctx context.Context, s *Store) error {
 	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		return err
 	}
-	err = s.Depart(ctx, "p")
+	err = errors.Join(s.Inherited(ctx, "silent"), s.Depart(ctx, "p"))
 	err2 = s.Put(ctx, []store.Item{{Name: name}})
 	for _, e := range s.Items(ctx) {
 		err3 = errors.Join(err3, e)

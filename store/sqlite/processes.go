@@ -19,6 +19,9 @@ func (s *Store) Announce(ctx context.Context, p store.Process, _ time.Duration) 
 	return nil, nil
 }
 
+// Inherited has nothing to do: nobody was told that a process is gone.
+func (s *Store) Inherited(ctx context.Context, _ string) error { return s.usable(ctx) }
+
 // Depart takes this process off the list.
 func (s *Store) Depart(ctx context.Context, _ string) error {
 	s.self.Store(nil)

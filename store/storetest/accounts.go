@@ -352,6 +352,7 @@ func everything(ctx context.Context, s store.Store, version uint64) map[string]e
 	out["SetReporter"] = s.SetReporter(ctx, store.Reporter{Host: "h"}, store.Reporter{Host: "h", Seq: 1})
 	out["EndLeases"] = s.EndLeases(ctx, "")
 	_, out["Announce"] = s.Announce(ctx, store.Process{ID: "p"}, time.Minute)
+	out["Inherited"] = s.Inherited(ctx, "p")
 	out["Depart"] = s.Depart(ctx, "p")
 	_, out["Processes"] = s.Processes(ctx)
 	_, out["Hold"] = s.Hold(ctx, "link", "p", time.Minute)

@@ -85,8 +85,11 @@ func look(ctx context.Context, s shared, self store.Process) (*store.Process, er
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range gone { // we alone were told
+	for _, p := range gone { // we alone were told, for now
 		if err := s.EndLeases(ctx, p.ID); err != nil {
+			return nil, err
+		}
+		if err := s.Inherited(ctx, p.ID); err != nil {
 			return nil, err
 		}
 	}

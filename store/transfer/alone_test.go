@@ -49,6 +49,8 @@ func (l *list) Depart(_ context.Context, id string) error {
 	return nil
 }
 
+func (l *list) Inherited(context.Context, string) error { return nil }
+
 func (l *list) Processes(context.Context) ([]store.Process, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
