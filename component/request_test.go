@@ -216,6 +216,7 @@ func TestShutdownLetsHandlersAnswer(t *testing.T) {
 		go func() { done <- c.Run(ctx) }()
 		link := s.Accept(t)
 		link.Send(iq("set", "1", "a@b", "hold"))
+		synctest.Wait()
 		link.Send(iq("set", "2", "c@d", "hold"))
 		synctest.Wait()
 		cancel()

@@ -3,8 +3,9 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
+	"os"
+	"sync/atomic"
 )
 
 // Ports are taken below the range that outgoing connections get theirs from
@@ -26,10 +27,15 @@ func FreePort() (port int, release func() error, err error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close, nil
 }
 
+// turn counts the ports that this process took. One after the other they are taken,
+// from a place that differs by process: a port whose program was killed, and will be
+// started again, is not given to somebody else meanwhile.
+var turn atomic.Uint32
+
 // listen listens on such a port.
 func listen() (net.Listener, error) {
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
+		port := firstPort + (uint32(os.Getpid())*137+turn.Add(1))%(lastPort-firstPort)
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return l, nil
 		}
