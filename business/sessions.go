@@ -101,8 +101,8 @@ func voided(s session.Session) [session.NumClasses]uint64 {
 }
 
 // ended: the session is gone, and with it the owner of its endpoints (rule a4).
-// They keep its name: ejabberd may report the end of a session's old process
-// before that the new one resumed it.
+// They keep its name: ejabberd may report the end of a session's old process, and
+// only then that the new one has resumed it.
 func (d *decision) ended() {
 	e := d.e
 	delete(d.a.Sessions, e.Session)

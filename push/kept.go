@@ -45,9 +45,7 @@ func (w *Workers) settle(ctx context.Context, j session.Job, s session.Settlemen
 
 // abandon leaves a wake to its lease.
 func (w *Workers) abandon(j session.Job, s session.Settlement, err error) {
-	w.mu.Lock()
-	w.lost++
-	w.mu.Unlock()
+	w.lose()
 	w.cfg.Logger.Error("cannot store what became of a wake; it is sent again when its lease ends",
 		"app", j.Target.App, "node", short(j.Key.Node), "verdict", string(s.Verdict), "err", err)
 }

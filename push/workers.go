@@ -14,7 +14,8 @@ import (
 // Outbox is where due wakes come from and where their fate goes.
 type Outbox interface {
 	// Claim gives up to max wakes that are due, most urgent first. Nobody else
-	// gets them until their lease ends, which must be longer than App.Timeout.
+	// gets them until their lease ends, which must be longer than App.Timeout. Those
+	// with a Fate are settled so, and not sent.
 	Claim(ctx context.Context, max int) ([]session.Job, error)
 
 	// Wait returns when something may be due, or with the error of ctx.

@@ -88,29 +88,36 @@ func (s subject) settled() error {
 	const patience = time.Minute
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	least, since := math.MaxInt, time.Now()
-	for counted := time.Now(); ; <-tick.C {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		_, owed, err := s.db.NextDue(ctx)
-		pending := 1
-		if now := time.Now(); err == nil && (!owed || now.Sub(counted) > patience/4) {
-			var c store.Counts
-			c, err = s.db.Counts(ctx)
-			pending, counted = c.Pending, now
-			if pending < least {
-				least, since = pending, now
-			}
-		}
-		cancel()
+	least, since, counted := math.MaxInt, time.Now(), time.Now()
+	for ; ; <-tick.C {
+		pending, err := s.owed(time.Since(counted) > patience/4)
 		switch {
 		case err != nil:
 			return err
 		case pending == 0:
 			return nil
-		case time.Since(since) > patience:
+		case pending < 0:
+			continue // not counted
+		}
+		counted = time.Now()
+		if pending < least {
+			least, since = pending, counted
+		} else if counted.Sub(since) > patience {
 			return fmt.Errorf("%d wakes are owed, and have been for %v", pending, patience)
 		}
 	}
+}
+
+// owed counts the wakes that are owed, if none seems to be due or it has to; else it
+// gives -1.
+func (s subject) owed(count bool) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, some, err := s.db.NextDue(ctx); err != nil || some && !count {
+		return -1, err
+	}
+	c, err := s.db.Counts(ctx)
+	return c.Pending, err
 }
 
 func (s subject) tally() (tally, error) {

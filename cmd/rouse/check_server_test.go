@@ -99,8 +99,8 @@ func TestCheckAsksTheServer(t *testing.T) {
 	t.Parallel()
 	prepareBoth(t, wish{ackDelay: 90 * time.Second, alone: true}, func(t *testing.T, p *play) {
 		says := map[string][]string{
-			"Prosody": {"ok    Prosody 0.1", "warn  a client may owe an acknowledgement for 1m30s", "fix: set smacks_max_ack_delay = 30"},
-			"ejabberd": {"ok    ejabberd 2", "warn  the ack delay (1m30s) is not below the ack timeout (1m0s)",
+			"Prosody": {"host example.test    ok    Prosody 0.1", "host example.test    warn  a client may owe an acknowledgement for 1m30s", "fix: set smacks_max_ack_delay = 30"},
+			"ejabberd": {"host example.test    ok    ejabberd 2", "host example.test    warn  the ack delay (1m30s) is not below the ack timeout (1m0s)",
 				"fix: set ack_delay of mod_rouse to half of ack_timeout of mod_stream_mgmt or less"},
 		}[p.server.Name()]
 		out, code := p.checks()
@@ -111,7 +111,7 @@ func TestCheckAsksTheServer(t *testing.T) {
 		}
 		p.must(p.server.UnloadModule(p.ctx))
 		out, code = p.checks()
-		for _, want := range []string{"FAIL  mod_rouse does not answer (", "load it: ", `"rouse" in modules_enabled of VirtualHost "example.test"`, "ejabberd: mod_rouse below modules"} {
+		for _, want := range []string{"host example.test    FAIL  mod_rouse does not answer (service-unavailable)", "load it: ", `"rouse" in modules_enabled of VirtualHost "example.test"`, "ejabberd: mod_rouse below modules"} {
 			if code != exitProblems || !strings.Contains(out, want) {
 				t.Errorf("exit code %d, and no %q in\n%s", code, want, out)
 			}

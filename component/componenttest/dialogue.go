@@ -25,10 +25,10 @@ const (
 // A dialogue is a txtar file. What stands under "server sends" is sent as it
 // is; under "component replies" stand the stanzas that have to come next: those
 // to one account in order, those to several however they come, as a component
-// serves accounts side by side. They are compared as XML: neither the order of attributes, nor
-// prefixes, nor white space between elements matter. {{any}} within a value or
-// a text stands for any text; alone in an element it stands for whatever else
-// is in there. At the end nothing else may come.
+// serves accounts side by side. They are compared as XML: neither the order of
+// attributes, nor prefixes, nor white space between elements matter. {{any}}
+// within a value or a text stands for any text; alone in an element it stands
+// for whatever else is in there. At the end nothing else may come.
 func Run(t *testing.T, pattern string, start func(t *testing.T) *Link) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

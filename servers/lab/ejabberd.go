@@ -178,7 +178,7 @@ func (e *Ejabberd) start(ctx context.Context) error {
 		"ERL_LIBS="+libs, "CONTRIB_MODULES_PATH="+e.ModulesDir(),
 		"ERL_CRASH_DUMP="+e.path("logs/crash.dump"), "HOME="+e.opt.Dir)
 	cmd.Env = append(cmd.Env, e.opt.Node.env()...)
-	dieWithParent(cmd)
+	killedWithParent(cmd)
 	proc, err := begin(cmd, e.path("ejabberd.out"))
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }
 
-// killedWithParent is dieWithParent for a process that may be stopped (SIGSTOP):
-// it would never get to see a SIGTERM.
+// killedWithParent is dieWithParent for a process that may not heed a SIGTERM: it may
+// be stopped (SIGSTOP), or, in Erlang, not have finished to start.
 func killedWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
