@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
+
+	"rouse/push/pushtest"
 )
 
 // fleetBench is one call of rouse bench fleet: what an event costs, by how many
@@ -48,7 +51,7 @@ func (b *fleetBench) users(text string) error {
 }
 
 // fleetRun is what one run came to, for each event.
-type fleetRun struct{ cpu, server, scripts, reads, allocs, perSecond float64 }
+type fleetRun struct{ cpu, wakes, server, scripts, reads, allocs, perSecond float64 }
 
 // run measures the sizes in turn, so that what else the machine does falls on all.
 func (b *fleetBench) run(ctx context.Context, io stdio) (err error) {
@@ -116,29 +119,37 @@ func (s *fleetStage) close() error {
 	return errors.Join(s.benchStage.close(), s.store.remove(context.Background()))
 }
 
-// once is one run: n events of random users, once nearly everybody was there.
+// once is one run: n events of random users, once everybody has slept, got a
+// message and come back, so that what a fresh process loads is not counted.
 func (b *fleetBench) once(ctx context.Context, s *fleetStage, log io.Writer) (_ fleetRun, err error) {
-	warm := wholeStanzas(max(b.n/10, 2*s.total), perBatch)
+	warm := wholeStanzas(max(b.n/10, wholeCrowd*s.total), perBatch)
 	total := warm + wholeStanzas(b.n, perBatch)
 	l, err := newLoadOf(total, perBatch, 1, wholeStanzas(b.inflight, perBatch)/perBatch)
 	if err != nil {
 		return fleetRun{}, err
 	}
 	var atWarm storeTally
+	var wakes, wakesAtWarm atomic.Int64
 	l.stanza = func(dst []byte, first int) []byte {
 		if first == warm {
 			atWarm, err = s.store.tally(ctx)
+			wakesAtWarm.Store(wakes.Load())
 		}
-		return s.crowd.batch(dst, first)
+		if first < warm {
+			return s.crowd.batch(dst, first, s.crowd.inTurn)
+		}
+		return s.crowd.batch(dst, first, s.crowd.any)
 	}
 	s.apns.Forget()
 	s.apns.Answer(nil)
+	s.apns.OnAnswer(func(pushtest.Received) { wakes.Add(1) })
 	before, after, took, failed := b.measure(ctx, s.benchStage, l, pathRouse, log, warm, total)
 	atEnd, unread := s.store.tally(ctx)
 	err = errors.Join(failed, err, unread)
 	n := float64(total - warm)
 	return fleetRun{
 		cpu:       float64(after.CPU-before.CPU) / float64(time.Microsecond) / n,
+		wakes:     float64(wakes.Load()-wakesAtWarm.Load()) / n,
 		server:    float64(atEnd.server-atWarm.server) / float64(time.Microsecond) / n,
 		scripts:   float64(atEnd.scripts-atWarm.scripts) / n,
 		reads:     float64(atEnd.reads-atWarm.reads) / n,
@@ -152,7 +163,11 @@ type crowd struct {
 	random *rand.Rand
 	users  []crowdUser
 	seq    uint64 // of the last batch
+	turn   int    // whose it is
 }
+
+// wholeCrowd is how many events bring everybody through all that a user does.
+const wholeCrowd = 3
 
 type crowdUser struct {
 	n, out uint64
@@ -168,14 +183,22 @@ func newCrowd(users int, seed uint64) *crowd {
 	return f
 }
 
-// batch is docs/events.md: the next thing that happens to random users.
-func (f *crowd) batch(dst []byte, first int) []byte {
+// any is a user at random, inTurn the next one.
+func (f *crowd) any() int { return f.random.IntN(len(f.users)) }
+
+func (f *crowd) inTurn() int {
+	f.turn = (f.turn + 1) % len(f.users)
+	return f.turn
+}
+
+// batch is docs/events.md: the next thing that happens to the users that next picks.
+func (f *crowd) batch(dst []byte, first int, next func() int) []byte {
 	f.seq++
 	dst = fmt.Appendf(dst, "<iq type='set' id='w%d' from='%s' to='%s'><events xmlns='rouse:events:0' epoch='%d' seq='%d'>",
 		first/perBatch, benchHost, benchService, benchEpoch, f.seq)
 	now := time.Now().UnixMilli()
 	for range perBatch {
-		i := f.random.IntN(len(f.users))
+		i := next()
 		u := &f.users[i]
 		u.n++
 		same := fmt.Appendf(nil, "user='%s' sid='%s' n='%d' t='%d'", benchUser(i), benchSID, u.n, now)
@@ -200,6 +223,7 @@ func (b *fleetBench) report(w io.Writer, stages []*fleetStage, runs [][]fleetRun
 		key, about, format string
 		of                 func(fleetRun) float64
 	}{
+		{"wakes_per_event", "wakes", "%.3f", func(r fleetRun) float64 { return r.wakes }},
 		{"allocs_per_event", "allocations", "%.0f", func(r fleetRun) float64 { return r.allocs }},
 		{"events_per_second", "events/s", "%.0f", func(r fleetRun) float64 { return r.perSecond }},
 		{"redis_cpu_us_per_event", "CPU-µs of Redis", "%.1f", func(r fleetRun) float64 { return r.server }},
@@ -207,7 +231,7 @@ func (b *fleetBench) report(w io.Writer, stages []*fleetStage, runs [][]fleetRun
 		{"redis_reads_per_event", "its reads", "%.3f", func(r fleetRun) float64 { return r.reads }},
 	}
 	if b.redis == "" {
-		columns = columns[:2]
+		columns = columns[:3]
 	}
 	over := func(list []fleetRun, of func(fleetRun) float64) spread {
 		var all []float64

@@ -37,13 +37,14 @@ func benchFleet(t *testing.T, url string) {
 			CPU    spread  `json:"cpu_us_per_event"`
 			Ratio  float64 `json:"ratio"`
 			Allocs spread  `json:"allocs_per_event"`
+			Wakes  spread  `json:"wakes_per_event"`
 			Rate   spread  `json:"events_per_second"`
 			Script *spread `json:"redis_scripts_per_event"`
 		}
 		if err := lines.Decode(&got); err != nil {
 			t.Fatal(err)
 		}
-		if got.Users != users || got.N != 200 || got.CPU.Median <= 0 || got.Allocs.Median <= 0 || got.Rate.Median <= 0 {
+		if got.Users != users || got.N != 200 || got.CPU.Median <= 0 || got.Allocs.Median <= 0 || got.Wakes.Median <= 0 || got.Rate.Median <= 0 {
 			t.Errorf("%+v", got)
 		}
 		if (got.Script != nil) != (url != "") || got.Script != nil && got.Script.Median <= 0 {
@@ -64,7 +65,7 @@ func TestCrowd(t *testing.T) {
 		c := newCrowd(users, 1)
 		var text []byte
 		for i := range 300 {
-			text = c.batch(text, i*perBatch)
+			text = c.batch(text, i*perBatch, c.any)
 		}
 		for _, kind := range []string{"<hibernated ", "<queued ", "<resumed "} {
 			if n := strings.Count(string(text), kind); n < 9_700 || n > 10_300 {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"rouse/business"
 	"rouse/config"
 	"rouse/gateway"
 	"rouse/push/pushtest"
@@ -180,6 +181,9 @@ hosts   = [%q]
 url      = %q
 key_file = "../rouse.key"
 
+[rules]
+coalesce = "%v"
+
 [[app]]
 name     = %q
 provider = "apns"
@@ -195,7 +199,16 @@ listen = ""
 
 [log]
 level = "error"
-`, benchService, address, benchSecret, benchHost, url, benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
+`, benchService, address, benchSecret, benchHost, url, s.coalesce(), benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
+}
+
+// coalesce is the window of a run. A fleet has none: users of a small one have
+// their next message within seconds, and would be woken for fewer of them.
+func (s *benchStage) coalesce() time.Duration {
+	if s.lasting != nil {
+		return 0
+	}
+	return business.DefaultPolicy().Coalesce
 }
 
 // copySynced copies to the disk: what the kernel writes back later would fall on
