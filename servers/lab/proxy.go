@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -24,6 +25,7 @@ type Proxy struct {
 	links    map[*link]struct{}
 	delay    time.Duration
 	answers  int64         // bytes of answers that a new connection gets, or unlimited
+	word     []byte        // whoever says it gets no more answers; nil: nobody
 	flow     chan struct{} // closed while bytes flow
 	stats    ProxyStats
 }
@@ -133,13 +135,22 @@ func (p *Proxy) Stall(yes bool) {
 // A connection that lost bytes stays dumb until it is closed or cut.
 func (p *Proxy) DropAnswers(n int64) { p.setAnswers(max(n, 0)) }
 
-// KeepAnswers is the end of DropAnswers.
+// DropAnswersTo swallows all that a connection gets from when it has said word,
+// in any case of letters: a client that first has to greet the server can, and
+// whatever it does besides is answered.
+func (p *Proxy) DropAnswersTo(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.word = bytes.ToLower([]byte(word))
+}
+
+// KeepAnswers is the end of DropAnswers and DropAnswersTo.
 func (p *Proxy) KeepAnswers() { p.setAnswers(unlimited) }
 
 func (p *Proxy) setAnswers(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.answers = n
+	p.answers, p.word = n, nil
 	for l := range p.links {
 		if !l.dumb {
 			l.answers = n

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -15,8 +16,9 @@ type link struct {
 	done   chan struct{} // closed when nothing can arrive any more
 
 	// Under the proxy's mutex:
-	answers int64 // bytes from the server that the client still gets, or unlimited
-	dumb    bool  // it has lost some
+	answers int64  // bytes from the server that the client still gets, or unlimited
+	dumb    bool   // it has lost some
+	said    []byte // the end of what the client said: the word may come in two pieces
 }
 
 // piece is what came in one read, and when it may go on.
@@ -122,6 +124,13 @@ func (l *link) toServer(b []byte) []byte {
 	l.proxy.mu.Lock()
 	defer l.proxy.mu.Unlock()
 	l.proxy.stats.ToServer += int64(len(b))
+	if word := l.proxy.word; word != nil {
+		l.said = append(l.said, bytes.ToLower(b)...)
+		if bytes.Contains(l.said, word) {
+			l.answers = 0
+		}
+		l.said = l.said[max(0, len(l.said)-len(word)+1):]
+	}
 	return b
 }
 

@@ -215,6 +215,38 @@ func TestProxyDropsAnswersOfARealRedis(t *testing.T) {
 	again.hear("$1\r")
 }
 
+// A client that lost its connection can greet the server; what it asks for is
+// done, and only that is not answered.
+func TestProxyDropsAnswersToAWord(t *testing.T) {
+	r := startRedis(t, lab.RedisOptions{})
+	p, err := lab.NewProxy(r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p.DropAnswersTo("INCR")
+	other := call(t, p)
+	c := call(t, p)
+	c.say("PING")
+	c.hear("+PONG\r")
+	c.say("incr wakes")
+	eventually(t, "Redis has done it", func() bool {
+		got, err := r.Do(t.Context(), "GET", "wakes")
+		return err == nil && got == "1"
+	})
+	c.silent()
+	other.say("GET wakes")
+	other.hear("$1\r")
+	p.KeepAnswers()
+	other.hear("1\r")
+	other.say("INCR wakes")
+	other.hear(":2\r")
+}
+
 func TestProxyWithoutServer(t *testing.T) {
 	port, release, err := lab.FreePort()
 	if err != nil {
