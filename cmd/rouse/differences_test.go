@@ -32,6 +32,12 @@ var differences = []difference{
 		ejabberd: "it is taken for one for the sender's own account",
 		measured: "TestUsersSendWhatTheyLike",
 	},
+	{
+		name:     "rooms of a replaced session",
+		prosody:  "a session that came by WebSocket, sleeps and is replaced stays in its rooms, which send to the new one of that name",
+		ejabberd: "it leaves them, as every other session does",
+		measured: "TestReplacedInARoom/by_WebSocket",
+	},
 }
 
 // differs is true; it is a mistake to name what is not in the table.

@@ -134,11 +134,12 @@ func (h *history) move(d *actor) {
 		fresh()
 		h.beat(does("logs in"))
 	case "asleep":
-		switch h.r.IntN(4) {
-		case 0:
+		stays := d.inRoom && strings.Contains(d.comes, "by websocket") && differs("rooms of a replaced session")
+		switch what := h.r.IntN(4); {
+		case what == 0 && !stays:
 			fresh()
 			h.beat(does("forgets its session"), does("logs in"))
-		case 1:
+		case what == 1 && !stays:
 			fresh()
 			h.beat(does("is replaced"))
 		default:
