@@ -51,9 +51,13 @@ func (h *EjabberdHost) LogTail(n int) string {
 	return strings.Join(keep[max(0, len(keep)-n):], "\n")
 }
 
-// AddUser makes an account in the running server.
+// AddUser makes an account in the running server, which still has it when it is
+// killed right after: by itself Mnesia writes its log some seconds later.
 func (h *EjabberdHost) AddUser(ctx context.Context, name, password string) error {
-	_, err := h.API(ctx, "register", map[string]string{"user": name, "host": h.opt.Host, "password": password})
+	if _, err := h.API(ctx, "register", map[string]string{"user": name, "host": h.opt.Host, "password": password}); err != nil {
+		return err
+	}
+	_, err := h.Eval(ctx, "ok = mnesia:sync_log().")
 	return err
 }
 
