@@ -54,6 +54,21 @@ func throughProxy(t *testing.T) *lab.Proxy {
 	return p
 }
 
+// proxyBefore is a proxy to a server that runs.
+func proxyBefore(t *testing.T, addr string) *lab.Proxy {
+	t.Helper()
+	p, err := lab.NewProxy(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 // caller says lines and hears the answers.
 type caller struct {
 	*testing.T
@@ -183,15 +198,7 @@ func TestProxyStallsAndGoesOn(t *testing.T) {
 // The most wicked fault: the server has done it, and the client does not learn so.
 func TestProxyDropsAnswersOfARealRedis(t *testing.T) {
 	r := startRedis(t, lab.RedisOptions{})
-	p, err := lab.NewProxy(r.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	p := proxyBefore(t, r.Addr())
 	c := call(t, p)
 	c.say("INCR wakes")
 	c.hear(":1\r")
@@ -219,15 +226,7 @@ func TestProxyDropsAnswersOfARealRedis(t *testing.T) {
 // done, and only that is not answered.
 func TestProxyDropsAnswersToAWord(t *testing.T) {
 	r := startRedis(t, lab.RedisOptions{})
-	p, err := lab.NewProxy(r.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	p := proxyBefore(t, r.Addr())
 	p.DropAnswersTo("INCR")
 	other := call(t, p)
 	c := call(t, p)
