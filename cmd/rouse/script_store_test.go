@@ -98,8 +98,8 @@ func alike(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cut starts rouse, ends it with a signal once there is enough in a store that it
-// writes, and wants it to have ended by that.
+// cut starts rouse, ends it with a signal once it has written so much more into a
+// store, and wants it to have ended by that.
 func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	sig, ok := map[string]os.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}[args[0]]
 	if !ok {
@@ -111,6 +111,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	}
 	more, err := strconv.Atoi(args[2])
 	ts.Check(err)
+	enough := written() + more
 	self, err := os.Executable()
 	ts.Check(err)
 	cmd := exec.Command(self, args[3:]...)
@@ -127,7 +128,7 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	}()
 	defer func() { <-ended }()
 	defer cmd.Process.Kill()
-	for deadline := time.Now().Add(scriptPatience); written() < more; {
+	for deadline := time.Now().Add(scriptPatience); written() < enough; {
 		select {
 		case <-ended:
 			ts.Fatalf("it ended before it was cut:\n%s", said.text())
@@ -141,7 +142,8 @@ func (g *stage) cut(ts *testscript.TestScript, args []string) {
 	<-ended
 	fmt.Fprint(ts.Stdout(), said.text())
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if killed := status.Signaled() && status.Signal() == sig; !killed && cmd.ProcessState.ExitCode() != exitFailed {
+	// Asked to end, it has to end by itself: it has written, so it listens by then.
+	if killed := sig == syscall.SIGKILL && status.Signal() == sig; !killed && cmd.ProcessState.ExitCode() != exitFailed {
 		ts.Fatalf("it was not cut but ended with %v:\n%s", cmd.ProcessState, said.text())
 	}
 }

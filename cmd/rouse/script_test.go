@@ -50,7 +50,7 @@ import (
 //	played FILE ACCOUNT           puts what a history leads to into rouse.db as the record of an account, until now
 //	alike STORE STORE             wants both to hold the same
 //	damage FILE STATEMENT         runs a statement of SQL in a file
-//	cut SIGNAL STORE MORE ARG...  runs rouse, and ends it when there are MORE registrations in a file, or keys in a Redis
+//	cut SIGNAL STORE MORE ARG...  runs rouse, and ends it when there are so many MORE registrations in a file, or keys in a Redis
 //	redis NAME [LINE...]          starts a Redis with lines of redis.conf, and sets NAME to its address
 //	storein URL FILE...           writes an address into files of configuration as their store
 //	ask NAME COMMAND...           gives a Redis a command; {user@host} is the shard of that owner
