@@ -185,6 +185,27 @@ func TestResumeInactive(t *testing.T) {
 	r.Event("resumed", "user", "alice", "state", "inactive")
 }
 
+// The connection that resumes an inactive session has no filters of mod_csi_simple, whose
+// timer would pause it all the same: until the client said that it is active, or for 14
+// minutes, nothing would reach it.
+func TestResumedInactiveIsReached(t *testing.T) {
+	r := newRig(t, func(o *lab.Options) { o.GlobalLua = "csi_resume_inactive_delay = 0" })
+	phone := r.Login("alice/phone")
+	r.Check(phone.Inactive(r.Ctx))
+	r.Event("csi", "user", "alice", "state", "inactive")
+	r.Check(phone.Drop(r.Ctx))
+	r.Event("hibernated", "user", "alice")
+	_, err := phone.Login(r.Ctx)
+	r.Check(err)
+	r.Event("resumed", "user", "alice", "state", "inactive")
+	for _, text := range []string{"one", "two", "three"} {
+		r.Say(text)
+		_, err = phone.AwaitBody(r.Ctx, text)
+		r.Check(err)
+	}
+	r.Nothing("csi", "late", "delayed", "queued", "offline")
+}
+
 // What mod_smacks gives back when a session is gone for good carries its place in the queue.
 func TestGivenBack(t *testing.T) {
 	t.Run("expired, offline storage", func(t *testing.T) {

@@ -130,7 +130,7 @@ end, -100);
 
 for _, state in ipairs { "active", "inactive" } do
 	hook("csi-client-"..state, function (event)
-		if is_ours(event.origin) then report("csi", event.origin, { state = state }); end
+		if is_ours(event.origin) and not event.resumed then report("csi", event.origin, { state = state }); end
 	end, -100);
 end
 
@@ -156,6 +156,12 @@ end, 100);
 hook("smacks-hibernation-end", function (event)
 	local session = event.resumed;
 	sessions.resumed(session);
+	if sessions.csi(session) == "inactive" then
+		-- Prosody keeps the state, but the filters of mod_csi_simple went with the old connection, and its timer would
+		-- pause the new one for good: nothing would reach the client. So they hear of the state once more.
+		session.state = "inactive";
+		module:fire_event("csi-client-inactive", { origin = session, resumed = true });
+	end
 	report("resumed", session, sessions.numbers(session, { state = sessions.csi(session) }));
 end, -100);
 

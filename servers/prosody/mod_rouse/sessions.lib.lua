@@ -122,8 +122,7 @@ return function (o)
 	end
 
 	-- Prosody asks inactive clients for no acknowledgement before smacks_max_inactive_unacked_stanzas (256) wait, except
-	-- when mod_csi_simple writes out what it held back, which it does no more once such a session was resumed. What is
-	-- worth a wake is asked for at once.
+	-- when mod_csi_simple writes out what it held back. Whatever else writes: what is worth a wake is asked for at once.
 	function self.ask(session)
 		if session.state ~= "inactive" or not session.smacks or session.hibernating or session.awaiting_ack or not known[session]
 			or session.last_requested_h == counts(session) then return; end
