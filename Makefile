@@ -4,7 +4,8 @@
 #               ARGS="--server ejabberd" is on an ejabberd
 # make bench    rouse bench wake
 # make soak     everything that can break is broken, again and again, three times too much, and random histories on both servers at once
-#               (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m", ARGS="-histories.seed=7 -histories.n=50"
+#               (docs/reliability.md); ARGS="-soak.seed=7 -soak.for=10m", ARGS="-histories.seed=7 -histories.n=50"; before that the rules and their oracle
+#               decide a million random histories, ORACLE="-oracle.seed=7"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
 SERVERS = prosody prosody-modules lua-dbi-sqlite3 ejabberd python3-slixmpp redis-server sqlite3
@@ -39,6 +40,7 @@ bench: build
 	bin/rouse bench wake $(ARGS)
 
 soak: servers tools
+	go test -timeout 24h -run '^TestOracle$$' -v ./business/oracle -oracle.n=1000000 $(ORACLE)
 	go test -timeout 24h -run '^(TestSoak|TestOverload|TestHistories)$$' -v ./cmd/rouse -overload.for=60s -overload.strict -histories.n=200 $(ARGS)
 
 fuzz:

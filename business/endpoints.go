@@ -91,15 +91,14 @@ func sameClient(ep session.Endpoint, s session.Session) bool {
 
 // gone: the provider says that the device cannot be reached any more.
 func (d *decision) gone() {
-	ep, ok := d.a.Endpoints[d.e.Address]
-	if !ok {
-		return
+	if _, ok := d.a.Endpoints[d.e.Address]; ok {
+		d.kill(d.e.Address, d.e.Reason)
 	}
-	d.kill(d.e.Address, ep, d.e.Reason)
 }
 
-func (d *decision) kill(addr session.Address, ep session.Endpoint, why string) {
+func (d *decision) kill(addr session.Address, why string) {
 	d.withdraw("", addr, why)
+	ep := d.a.Endpoints[addr]
 	ep.Dead = why
 	d.a.Endpoints[addr] = ep
 	d.say("", session.Died, session.Nothing, addr, why)

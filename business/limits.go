@@ -57,3 +57,13 @@ func calls(ep session.Endpoint, p Policy, now time.Time) (time.Time, session.End
 	}
 	return at, ep
 }
+
+// unrung takes back a call that was to wait until the minute of an earlier one had
+// passed, and puts that one in its place again.
+func unrung(calls []time.Time, now time.Time) []time.Time {
+	n := len(calls) - 1
+	if n < 0 || !calls[n].After(now) {
+		return calls
+	}
+	return append([]time.Time{calls[n].Add(-time.Minute)}, calls[:n]...)
+}

@@ -81,13 +81,15 @@ func (d *decision) touch(s session.Session) {
 }
 
 // back: the client is there again. What was owed to its endpoints is not needed,
-// and what it has not acknowledged may wake again in its next sleep.
+// and what it has not acknowledged may wake again in its next sleep, whatever was
+// told of it in this one.
 func (d *decision) back(s session.Session, rule, why string) session.Session {
 	s.Acked = max(s.Acked, d.e.Acked)
 	s.Covered = voided(s)
 	d.say(rule, session.Quiet, session.Nothing, session.Address{}, why)
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
 		d.here(rule, addr, why)
+		d.untold(addr)
 	}
 	return s
 }
@@ -124,30 +126,30 @@ func (d *decision) stanza(rule string, s session.Session) session.Session {
 	if d.covered(rule, s, e.Class, e.Out) {
 		return s
 	}
-	if !d.wakeSession(rule, e.Class, e.Key, max(e.Count, 1)) {
+	list := d.owned(rule, e.Class)
+	for _, addr := range list {
+		d.wakeFor(rule, e.Key, addr, e.Class, max(e.Count, 1))
+	}
+	if len(list) == 0 {
 		return s
 	}
 	return cover(s, e.Class, e.Out)
 }
 
 // unread wakes for what is sent and not acknowledged as the session falls asleep
-// (rules a1 and a2): once, for the most important of what no wake covers yet.
+// (rules a1 and a2): each endpoint once, for the most important of what neither a
+// wake of this sleep covers nor another report told it of.
 func (d *decision) unread(rule string, s session.Session) session.Session {
-	best, count, key := session.Nothing, 0, ""
-	var last, at uint64 // of all that counts; of the one with that key
+	var open []session.Unread
+	best, last := session.Nothing, uint64(0)
 	for _, u := range d.e.Unread {
-		class := u.Class
-		if class == session.Call {
-			s = d.ringLate(rule, s, u)
-			class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
+		if u.Class == session.Call {
+			s = d.ringLate(rule, s, u.Key, u.Last)
+			u.Class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}
-		if !class.Wakes() || u.Last <= s.Covered[class] {
-			continue
-		}
-		count += max(u.Count, 1)
-		last = max(last, u.Last)
-		if class > best || class == best && u.Last > at {
-			best, key, at = class, u.Key, u.Last // if that one was told of, so were all before it
+		if u.Class.Wakes() && u.Last > s.Covered[u.Class] {
+			open = append(open, u)
+			best, last = max(best, u.Class), max(last, u.Last)
 		}
 	}
 	if best == session.Nothing {
@@ -158,10 +160,38 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 		d.say(rule, session.Quiet, session.Nothing, session.Address{}, why)
 		return s
 	}
-	if !d.wakeSession(rule, best, key, count) {
+	list := d.owned(rule, best)
+	for _, addr := range list {
+		key, class, count := d.untoldOf(open, addr, best)
+		d.wakeFor(rule, key, addr, class, count)
+	}
+	if len(list) == 0 {
 		return s
 	}
 	return cover(s, best, last)
+}
+
+// untoldOf picks of what is unread the most important that an endpoint was not told
+// of, and counts all that it was not told of. If the last of a class was told, so
+// were all before it; then it is that one.
+func (d *decision) untoldOf(open []session.Unread, addr session.Address, most session.Class) (key string, class session.Class, count int) {
+	var best session.Unread
+	for _, u := range open {
+		if u.Class == most && count == 0 && key == "" {
+			key = u.Key
+		}
+		if d.seen(u.Key, addr) {
+			continue
+		}
+		count += max(u.Count, 1)
+		if u.Class > best.Class || u.Class == best.Class && u.Last > best.Last {
+			best = u
+		}
+	}
+	if count == 0 {
+		return key, most, 1
+	}
+	return best.Key, best.Class, count
 }
 
 // covered says so if an earlier wake of this sleep stands for the stanza.
@@ -175,14 +205,14 @@ func (d *decision) covered(rule string, s session.Session, class session.Class, 
 
 // ringLate wakes for a call that was left to this session while it seemed to be
 // there, if somebody may still be waiting for an answer.
-func (d *decision) ringLate(rule string, s session.Session, u session.Unread) session.Session {
-	if u.Last <= s.Covered[session.Call] {
+func (d *decision) ringLate(rule string, s session.Session, key string, at uint64) session.Session {
+	if at != 0 && at <= s.Covered[session.Call] {
 		return s
 	}
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
-		if d.rings(u.Key, addr) {
-			d.wakeFor(rule, u.Key, addr, session.Call, 1)
-			s.Covered[session.Call] = max(s.Covered[session.Call], u.Last) // of calls alone: they keep to themselves
+		if d.rings(key, addr) {
+			d.wakeFor(rule, key, addr, session.Call, 1)
+			s.Covered[session.Call] = max(s.Covered[session.Call], at) // of calls alone: they keep to themselves
 		}
 	}
 	return s
@@ -197,15 +227,11 @@ func cover(s session.Session, class session.Class, at uint64) session.Session {
 	return s
 }
 
-// wakeSession wakes the endpoints that a session owns; false: it owns none.
-func (d *decision) wakeSession(rule string, class session.Class, key string, count int) bool {
+// owned gives the endpoints of the session, and says so if there are none.
+func (d *decision) owned(rule string, class session.Class) []session.Address {
 	list := d.addresses(ownedBy(d.e.Session))
 	if len(list) == 0 {
 		d.say(rule, session.Quiet, class, session.Address{}, "the session has no push endpoint")
-		return false
 	}
-	for _, addr := range list {
-		d.wakeFor(rule, key, addr, class, count)
-	}
-	return true
+	return list
 }

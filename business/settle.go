@@ -19,28 +19,28 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: session.Settled}}
 	switch s.Verdict {
 	case session.Sent, session.GaveUp:
-		d.outcome(w, s.Verdict, key, s.Why)
+		d.outcome(claimed, s.Verdict, key, s.Why)
 		if s.Verdict == session.Sent {
 			d.noted(key)
 		}
 		d.rest(key, w, claimed)
 		if s.Verdict == session.GaveUp && key.Class == session.Call {
-			d.missed(key.Address, w)
+			d.missed(key.Address, claimed)
 		}
 	case session.Again:
 		w.Due, w.Lease, w.Sent = s.Due, time.Time{}, 0
 		if !s.Free {
 			w.Attempt++
 		}
-		d.a.Pending[key] = w
-		d.outcome(w, session.Again, key, s.Why)
+		d.outcome(claimed, session.Again, key, s.Why)
+		d.gather(key, w)
 	case session.Died:
-		if ep, ok := d.a.Endpoints[key.Address]; ok {
+		if _, ok := d.a.Endpoints[key.Address]; ok {
 			delete(d.a.Pending, key)
-			d.kill(key.Address, ep, s.Why)
+			d.kill(key.Address, s.Why)
 		} else {
 			delete(d.a.Pending, key)
-			d.outcome(w, session.Died, key, s.Why)
+			d.outcome(claimed, session.Died, key, s.Why)
 		}
 	}
 	return d.a, d.reasons
@@ -54,9 +54,9 @@ func (d *decision) outcome(w session.Wake, v session.Verdict, key session.WakeKe
 
 // missed: nobody could be told of a call while it rang. The device learns of it
 // as of a message, however long that takes.
-func (d *decision) missed(addr session.Address, w session.Wake) {
+func (d *decision) missed(addr session.Address, claimed session.Wake) {
 	if ep, ok := d.a.Endpoints[addr]; ok && ep.Dead == "" {
-		d.owe(w.Rule, addr, ep, session.Message, w.Count)
+		d.owe(claimed.Rule, addr, session.Message, max(claimed.Sent, 1))
 	}
 }
 
@@ -70,12 +70,7 @@ func (d *decision) rest(key session.WakeKey, w, claimed session.Wake) {
 	if w.Claimed(d.now) && !w.Lease.Equal(claimed.Lease) {
 		return
 	}
-	ep := d.a.Endpoints[key.Address]
-	next := session.Wake{Count: left, Rule: w.Rule, Since: d.now}
-	next.Due, ep = due(ep, key.Class, d.policy, d.now)
-	d.a.Endpoints[key.Address] = ep
-	d.a.Serial++
-	next.Serial = d.a.Serial
-	d.a.Pending[key] = next
+	delete(d.a.Pending, key)
+	d.add(w.Rule, key.Address, key.Class, left)
 	d.say(w.Rule, session.Merged, key.Class, key.Address, "one more wake, for "+plural(left, "stanza that came", "stanzas that came")+" while it was being sent")
 }

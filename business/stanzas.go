@@ -68,20 +68,28 @@ func (d *decision) call() {
 }
 
 // returned: rule c, for a stanza out of the queue of a session that died. Its own
-// wakes cover what they cover; if the stanza is archived too, the endpoints of
-// others were decided when that happened.
+// wakes cover what they cover; the endpoints of others were decided when the stanza
+// was archived, or the call proposed. A call rings only while somebody may wait.
 func (d *decision) returned() {
 	s := d.a.Sessions[d.e.Session]
-	archived := strings.HasPrefix(d.e.Key, "s:")
+	class := d.e.Class
+	decided := "decided when the stanza was archived"
+	elsewhere := strings.HasPrefix(d.e.Key, "s:")
+	if class == session.Call {
+		s = d.ringLate("c", s, d.e.Key, d.e.Out)
+		d.a.Sessions[d.e.Session] = s
+		class, elsewhere, decided = session.Message, true, "decided when the call was proposed"
+		d.e.Class = class
+	}
 	for _, addr := range d.worth("c") {
 		owned := d.a.Endpoints[addr].Owner == d.e.Session
 		switch {
-		case owned && d.e.Out != 0 && d.e.Out <= s.Covered[d.e.Class]:
-			d.say("c", session.Covered, d.e.Class, addr, "an earlier wake of this sleep covers it")
-		case !owned && archived:
-			d.say("c", session.Covered, d.e.Class, addr, "decided when the stanza was archived")
+		case owned && d.e.Out != 0 && d.e.Out <= s.Covered[class]:
+			d.say("c", session.Covered, class, addr, "an earlier wake of this sleep covers it")
+		case !owned && elsewhere:
+			d.say("c", session.Covered, class, addr, decided)
 		default:
-			d.wakeFor("c", d.e.Key, addr, d.e.Class, max(d.e.Count, 1))
+			d.wakeFor("c", d.e.Key, addr, class, max(d.e.Count, 1))
 		}
 	}
 }
@@ -133,16 +141,29 @@ func (d *decision) published() {
 	if _, ok := d.a.Endpoints[e.Address]; !ok {
 		return
 	}
-	key := session.WakeKey{Address: e.Address, Class: e.Class}
-	if w, ok := d.a.Pending[key]; ok && e.Key != "" && d.seen(e.Key, e.Address) && !w.Claimed(d.now) {
-		if w.Count--; w.Count > 0 {
-			d.a.Pending[key] = w
-		} else {
-			delete(d.a.Pending, key)
-		}
+	if d.seen(e.Key, e.Address) {
+		d.less(e.Address, e.Class)
 	}
 	d.see(e.Key, e.Class, e.Address)
 	d.say("", session.Covered, e.Class, e.Address, "the server itself published while rouse was away")
+}
+
+// less takes a stanza of a class out of what nobody sends yet.
+func (d *decision) less(addr session.Address, class session.Class) {
+	for c := class; c == class || c < session.Call; c++ {
+		k := session.WakeKey{Address: addr, Class: c}
+		w, ok := d.a.Pending[k]
+		if !ok || w.Claimed(d.now) {
+			continue
+		}
+		if w.Count--; w.Count > 0 {
+			d.a.Pending[k] = w
+		} else {
+			delete(d.a.Pending, k)
+			d.unopened(addr, c)
+		}
+		return
+	}
 }
 
 // seen reports whether the stanza with that key was decided for the endpoint.
@@ -166,6 +187,17 @@ func (d *decision) see(key string, class session.Class, addr session.Address) {
 	}
 }
 
+// untold forgets of which stanzas an endpoint was told: its client is back, and
+// what it does not acknowledge is told again in its next sleep.
+func (d *decision) untold(addr session.Address) {
+	for i, s := range d.a.Seen {
+		if !strings.HasPrefix(s.Key, leftTo) {
+			d.a.Seen[i].Woken = slices.DeleteFunc(s.Woken, func(a session.Address) bool { return a == addr })
+		}
+	}
+	d.a.Seen = slices.DeleteFunc(d.a.Seen, func(s session.Sighting) bool { return len(s.Woken) == 0 })
+}
+
 // ringing is the key under which a wake of that class is looked for. A call that
 // was told as a message has not rung: the picture may tell of it before it is
 // reported itself.
@@ -176,12 +208,14 @@ func ringing(key string, class session.Class) string {
 	return key
 }
 
+const leftTo = "left "
+
 // left is the key of a call that was left to a session to tell of.
 func left(key string) string {
 	if key == "" {
 		return ""
 	}
-	return "left " + key
+	return leftTo + key
 }
 
 // rings reports whether a call that was left to a session, which is found asleep

@@ -25,41 +25,55 @@ func (d *decision) wakeFor(rule, key string, addr session.Address, class session
 		d.say(rule, session.Covered, class, addr, "the server itself published while rouse was away")
 	default:
 		d.see(key, class, addr)
-		d.owe(rule, addr, ep, class, count)
+		d.owe(rule, addr, class, count)
 	}
 }
 
-// owe adds to what is pending for an endpoint: into the row that is there, or as
-// a new row that is due at once or at the end of the endpoint's window.
-func (d *decision) owe(rule string, addr session.Address, ep session.Endpoint, class session.Class, count int) {
+// owe adds to what is pending for an endpoint, and says so.
+func (d *decision) owe(rule string, addr session.Address, class session.Class, count int) {
+	w, joined := d.add(rule, addr, class, count)
+	switch {
+	case joined && w.Claimed(d.now):
+		d.say(rule, session.Merged, class, addr, "a wake is being sent now; one more follows")
+	case joined:
+		d.say(rule, session.Merged, class, addr, "joins a wake that is still to be sent")
+	case w.Due.After(d.now):
+		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Millisecond).String()+", with what comes until then")
+	default:
+		d.say(rule, session.Woke, class, addr, "at once")
+	}
+}
+
+// add puts stanzas into a row that can stand for them too, or into a new one that
+// is due at once or at the end of the endpoint's window.
+func (d *decision) add(rule string, addr session.Address, class session.Class, count int) (_ session.Wake, joined bool) {
 	if k, w, ok := d.roomIn(addr, class); ok {
 		w.Count += count
-		if class == session.Call && !w.Claimed(d.now) {
+		if class == session.Call {
 			w.Since = d.now // another call: it rings as long as any
-			if w.Attempt > 0 {
+			if w.Attempt > 0 && !w.Claimed(d.now) {
 				w.Due = d.now
 			}
 		}
 		d.a.Pending[k] = w
-		why := "joins a wake that is still to be sent"
-		if w.Claimed(d.now) {
-			why = "a wake is being sent now; one more follows"
-		}
-		d.say(rule, session.Merged, class, addr, why)
-		return
+		return w, true
 	}
 	w := session.Wake{Count: count, Rule: rule, Since: d.now}
 	d.absorb(addr, class, &w)
-	w.Due, ep = due(ep, class, d.policy, d.now)
-	d.a.Serial++
-	w.Serial = d.a.Serial
+	w.Due, d.a.Endpoints[addr] = due(d.a.Endpoints[addr], class, d.policy, d.now)
+	w.Serial = d.serial()
 	d.a.Pending[session.WakeKey{Address: addr, Class: class}] = w
-	d.a.Endpoints[addr] = ep
-	why := "at once"
-	if w.Due.After(d.now) {
-		why = "in " + w.Due.Sub(d.now).Round(time.Millisecond).String() + ", with what comes until then"
+	return w, false
+}
+
+// serial names a new wake. An account that was deleted and is there again counts from
+// the clock on: nothing that is still said of an old wake is taken for a new one.
+func (d *decision) serial() uint64 {
+	if d.a.Serial == 0 {
+		d.a.Serial = uint64(max(0, d.now.UnixMilli()))
 	}
-	d.say(rule, session.Woke, class, addr, why)
+	d.a.Serial++
+	return d.a.Serial
 }
 
 // roomIn finds the row that can also stand for a stanza of this class: one of
@@ -79,21 +93,46 @@ func (d *decision) roomIn(addr session.Address, class session.Class) (session.Wa
 	return k, session.Wake{}, false
 }
 
-// absorb takes in rows of lower classes that nobody sends yet.
-func (d *decision) absorb(addr session.Address, class session.Class, w *session.Wake) {
+// absorb takes in rows of lower classes that nobody sends yet, and says which.
+func (d *decision) absorb(addr session.Address, class session.Class, w *session.Wake) (taken []session.Class) {
 	if class == session.Call {
-		return
+		return nil
 	}
 	for c := session.Silent; c < class; c++ {
 		k := session.WakeKey{Address: addr, Class: c}
 		if low, ok := d.a.Pending[k]; ok && !low.Claimed(d.now) {
-			w.Count += low.Count
-			if low.Since.Before(w.Since) {
-				w.Since = low.Since
-			}
+			*w = with(*w, low)
 			delete(d.a.Pending, k)
+			taken = append(taken, c)
 		}
 	}
+	return taken
+}
+
+// with is a wake that also stands for what another one stood for.
+func with(w, other session.Wake) session.Wake {
+	w.Count += other.Count
+	if other.Since.Before(w.Since) {
+		w.Since = other.Since
+	}
+	return w
+}
+
+// gather puts back a row that nobody sends any more. Meanwhile others may have come
+// up beside it, which could not join it: of all but calls one wake is enough.
+func (d *decision) gather(key session.WakeKey, w session.Wake) {
+	const why = "goes with a wake that is more important"
+	delete(d.a.Pending, key)
+	if k, high, ok := d.roomIn(key.Address, key.Class); ok {
+		d.a.Pending[k] = with(high, w)
+		d.say(w.Rule, session.Withdrew, key.Class, key.Address, why)
+		return
+	}
+	for _, c := range d.absorb(key.Address, key.Class, &w) {
+		d.unopened(key.Address, c)
+		d.say(w.Rule, session.Withdrew, c, key.Address, why)
+	}
+	d.a.Pending[key] = w
 }
 
 // due says when a new wake may go out, and moves the endpoint's window.
@@ -101,12 +140,32 @@ func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (tim
 	if class == session.Call {
 		return calls(ep, p, now)
 	}
+	begun, as := ep.Woken, ep.WokenAs
+	if begun.After(now) { // the last one is still to go out, at the end of the window before
+		begun, as = begun.Add(-p.Coalesce), ep.Behind
+	}
+	ep.Behind = session.Nothing
 	at := now
-	if end := ep.Woken.Add(p.Coalesce); class <= ep.WokenAs && end.After(now) && !ep.Woken.After(now.Add(p.Coalesce)) {
-		at = end
+	if end := begun.Add(p.Coalesce); class <= as && end.After(now) && !begun.After(now) { // a clock may have been set back
+		at, ep.Behind = end, as
 	}
 	ep.Woken, ep.WokenAs = at, class
 	return at, ep
+}
+
+// unopened: a wake that nobody sends is no more. If it had not fallen due, it opens no
+// window, and is no call that rang.
+func (d *decision) unopened(addr session.Address, class session.Class) {
+	ep, ok := d.a.Endpoints[addr]
+	switch {
+	case !ok:
+		return
+	case class == session.Call:
+		ep.Calls = unrung(ep.Calls, d.now)
+	case ep.Woken.After(d.now):
+		ep.Woken, ep.WokenAs, ep.Behind = ep.Woken.Add(-d.policy.Coalesce), ep.Behind, session.Nothing
+	}
+	d.a.Endpoints[addr] = ep
 }
 
 // here: the client of an endpoint is back. What is owed is not needed, and the
@@ -114,7 +173,7 @@ func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (tim
 func (d *decision) here(rule string, addr session.Address, why string) {
 	d.withdraw(rule, addr, why)
 	ep := d.a.Endpoints[addr]
-	ep.Woken, ep.WokenAs = time.Time{}, session.Nothing
+	ep.Woken, ep.WokenAs, ep.Behind = time.Time{}, session.Nothing, session.Nothing
 	d.a.Endpoints[addr] = ep
 }
 
@@ -130,6 +189,8 @@ func (d *decision) withdraw(rule string, addr session.Address, why string) {
 		text := why
 		if w.Claimed(d.now) {
 			text += "; too late, it is being sent"
+		} else {
+			d.unopened(addr, c)
 		}
 		d.say(rule, session.Withdrew, c, addr, text)
 	}

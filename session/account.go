@@ -83,6 +83,7 @@ type Endpoint struct {
 	Told     Mark        `json:"told,omitzero"`     // what told of it last
 	Woken    time.Time   `json:"woken,omitzero"`    // when the last coalesced wake fell due: the window starts here
 	WokenAs  Class       `json:"as,omitempty"`      // and the class of that wake: a higher one does not wait for the window
+	Behind   Class       `json:"behind,omitempty"`  // while that wake is still to fall due: the class of the one whose window it waits for
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
 	Silents  []time.Time `json:"silents,omitempty"` // when those of the last hour were sent
 	Dead     string      `json:"dead,omitempty"`    // why it cannot be woken any more; empty while it can

@@ -58,7 +58,7 @@ func (s *Step) event(words []string) *mistake {
 	return nil
 }
 
-const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, resource=NAME, reason=WORD"
+const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, resource=NAME, client=ID, reason=WORD"
 
 func (s *Step) word(e *session.Event, w string) *mistake {
 	k, v, valued := strings.Cut(w, "=")
@@ -111,6 +111,8 @@ func (s *Step) word(e *session.Event, w string) *mistake {
 		e.Published = append(e.Published, session.Address{Node: v})
 	case "resource":
 		e.Resource = v
+	case "client":
+		e.Client = v
 	case "reason":
 		e.Reason = v
 	default:
@@ -119,22 +121,30 @@ func (s *Step) word(e *session.Event, w string) *mistake {
 	return nil
 }
 
-// unread reads CLASS@N or CLASS@N@KEY: one stanza of that class, the last one N.
+// unread reads CLASS@N or CLASS@N@KEY: one stanza of that class, which went out as
+// number N; CLASS*3@N: three of them, the last as number N.
 func unread(v string) (session.Unread, *mistake) {
-	const tip = "unread=message@5, or unread=call@3@s:1 with its key"
+	const tip = "unread=message@5, unread=call@3@s:1 with its key, or unread=group*4@9 for four of them"
 	part := strings.SplitN(v, "@", 3)
 	if len(part) < 2 {
 		return session.Unread{}, wrong(tip, "unread=%s does not say which stanza it was", v)
 	}
-	class, err := session.ParseClass(part[0])
+	name, many, several := strings.Cut(part[0], "*")
+	class, err := session.ParseClass(name)
 	if err != nil {
 		return session.Unread{}, wrong(tip, "%s", err.Error())
+	}
+	count := uint64(1)
+	if several {
+		if count, err = strconv.ParseUint(many, 10, 31); err != nil || count == 0 {
+			return session.Unread{}, wrong(tip, "%q is not a number of stanzas", many)
+		}
 	}
 	last, err := strconv.ParseUint(part[1], 10, 31)
 	if err != nil {
 		return session.Unread{}, wrong(tip, "%q is not a number", part[1])
 	}
-	u := session.Unread{Class: class, Last: last, Count: 1}
+	u := session.Unread{Class: class, Last: last, Count: int(count)}
 	if len(part) == 3 {
 		u.Key = part[2]
 	}
