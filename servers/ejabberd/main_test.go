@@ -46,6 +46,9 @@ type rig struct {
 	e *lab.Ejabberd
 }
 
+// ackDelay is mod_rouse's ack_delay in these tests.
+const ackDelay = 2 * time.Second
+
 // Servers are heavy: so many run at a time.
 var slots = make(chan struct{}, 3)
 
@@ -56,7 +59,7 @@ func newRig(t *testing.T, change ...func(*lab.EjabberdOptions)) *rig {
 	t.Cleanup(func() { <-slots })
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	opt := lab.EjabberdOptions{Dir: t.TempDir(), Ebin: ebin, AckDelay: 2 * time.Second,
+	opt := lab.EjabberdOptions{Dir: t.TempDir(), Ebin: ebin, AckDelay: ackDelay,
 		Users: map[string]string{"alice": "a", "bob": "b", "carol": "c"}}
 	for _, f := range change {
 		f(&opt)

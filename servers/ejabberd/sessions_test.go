@@ -175,6 +175,24 @@ func TestSleep(t *testing.T) {
 	}
 }
 
+// What is sent again at a resume may be acknowledged as late as anything that is sent.
+func TestResumeLater(t *testing.T) {
+	r := newRig(t)
+	phone := r.Login("alice/phone")
+	sid := r.Event("bind", "user", "alice").Attr("sid")
+	r.Check(phone.Drop(r.Ctx))
+	r.Event("hibernated", "sid", sid)
+	r.Say("one")
+	r.Event("queued", "sid", sid)
+	time.Sleep(ackDelay)
+	_, err := phone.Login(r.Ctx)
+	r.Check(err)
+	r.Event("resumed", "sid", sid)
+	_, err = phone.AwaitBody(r.Ctx, "one")
+	r.Check(err)
+	r.Nothing("delayed")
+}
+
 // CSI does not survive a resume on ejabberd, and the event says so.
 func TestResumeInactive(t *testing.T) {
 	r := newRig(t)

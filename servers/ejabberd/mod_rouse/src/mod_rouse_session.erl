@@ -12,7 +12,8 @@
 -import(mod_rouse, [guard/3]).
 
 %% rouse => #{sid, node: that has given the sid, heard: when the queue was last told that the client was heard, delayed: an acknowledgement is late and
-%% everything that goes out is reported, timer: of the watch, again: when a late client was heard}
+%% everything that goes out is reported, timer: of the watch, again: when a late client was heard,
+%% or one resumed}
 
 opened(State) ->
     guard(bind, State,
@@ -30,10 +31,10 @@ copied(State, _) -> State. % from another node, which reports its end: here it i
 resumed(State) ->
     guard(resumed, State,
 	  fun() ->
-		  {Sid, State1} = track(State),
+		  {Sid, #{rouse := Ours} = State1} = track(State),
 		  maps:is_key(rouse, State) orelse moved(Sid, State1),
 		  report(<<"resumed">>, State1, Sid, [{<<"state">>, csi_state(State1)} | numbers(State1)], []),
-		  watch(State1)
+		  watch(State1#{rouse => Ours#{again => now_ms()}}) % the queue is sent again, and keeps its old times
 	  end).
 
 moved(Sid, #{jid := #jid{lresource = Resource}} = State) ->
