@@ -31,7 +31,11 @@ type decision struct {
 	policy  Policy
 	now     time.Time
 	reasons []session.Reason
+	about   stanza
 }
+
+// stanza is which stanza a reason is about, where that is not the event's.
+type stanza struct{ key, tag string }
 
 // applied reports whether the event, or a later one of its session or account,
 // was applied before: batches are repeated when their answer got lost.
@@ -81,9 +85,14 @@ func (d *decision) forget() {
 
 // say records what was decided about one endpoint (zero: the account).
 func (d *decision) say(rule string, v session.Verdict, class session.Class, ep session.Address, why string) {
+	about := d.about
+	if about == (stanza{}) {
+		about = stanza{d.e.Key, d.e.Tag}
+	}
 	d.reasons = append(d.reasons, session.Reason{
 		At: d.now, Rule: rule, Event: d.e.Kind, Verdict: v, Class: class,
 		Endpoint: ep, Session: d.e.Session, Why: why,
+		Stanza: session.InArchive(about.key), Tag: about.tag,
 	})
 }
 

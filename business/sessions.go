@@ -144,7 +144,7 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	best, last := session.Nothing, uint64(0)
 	for _, u := range d.e.Unread {
 		if u.Class == session.Call {
-			s = d.ringLate(rule, s, u.Key, u.Last)
+			s = d.ringLate(rule, s, u)
 			u.Class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}
 		if u.Class.Wakes() && u.Last > s.Covered[u.Class] {
@@ -162,10 +162,11 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	}
 	list := d.owned(rule, best)
 	for _, addr := range list {
-		key, class, count := d.untoldOf(open, addr, best)
-		d.wakeFor(rule, key, addr, class, count)
+		u := d.untoldOf(open, addr, best)
+		d.about = stanza{u.Key, u.Tag}
+		d.wakeFor(rule, u.Key, addr, u.Class, u.Count)
 	}
-	if len(list) == 0 {
+	if d.about = (stanza{}); len(list) == 0 {
 		return s
 	}
 	return cover(s, best, last)
@@ -174,11 +175,12 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 // untoldOf picks of what is unread the most important that an endpoint was not told
 // of, and counts all that it was not told of. If the last of a class was told, so
 // were all before it; then it is that one.
-func (d *decision) untoldOf(open []session.Unread, addr session.Address, most session.Class) (key string, class session.Class, count int) {
-	var best session.Unread
+func (d *decision) untoldOf(open []session.Unread, addr session.Address, most session.Class) session.Unread {
+	var best, told session.Unread
+	count := 0
 	for _, u := range open {
-		if u.Class == most && count == 0 && key == "" {
-			key = u.Key
+		if u.Class == most && told.Count == 0 {
+			told, told.Count = u, 1
 		}
 		if d.seen(u.Key, addr) {
 			continue
@@ -189,9 +191,10 @@ func (d *decision) untoldOf(open []session.Unread, addr session.Address, most se
 		}
 	}
 	if count == 0 {
-		return key, most, 1
+		return told
 	}
-	return best.Key, best.Class, count
+	best.Count = count
+	return best
 }
 
 // covered says so if an earlier wake of this sleep stands for the stanza.
@@ -199,22 +202,30 @@ func (d *decision) covered(rule string, s session.Session, class session.Class, 
 	if at == 0 || at > s.Covered[class] {
 		return false
 	}
-	d.say(rule, session.Covered, class, session.Address{}, "an earlier wake of this sleep covers it")
+	list := d.addresses(ownedBy(d.e.Session))
+	if len(list) == 0 {
+		list = append(list, session.Address{})
+	}
+	for _, addr := range list {
+		d.say(rule, session.Covered, class, addr, "an earlier wake of this sleep covers it")
+	}
 	return true
 }
 
 // ringLate wakes for a call that was left to this session while it seemed to be
 // there, if somebody may still be waiting for an answer.
-func (d *decision) ringLate(rule string, s session.Session, key string, at uint64) session.Session {
-	if at != 0 && at <= s.Covered[session.Call] {
+func (d *decision) ringLate(rule string, s session.Session, u session.Unread) session.Session {
+	if u.Last != 0 && u.Last <= s.Covered[session.Call] {
 		return s
 	}
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
-		if d.rings(key, addr) {
-			d.wakeFor(rule, key, addr, session.Call, 1)
-			s.Covered[session.Call] = max(s.Covered[session.Call], at) // of calls alone: they keep to themselves
+		if d.rings(u.Key, addr) {
+			d.about = stanza{u.Key, u.Tag}
+			d.wakeFor(rule, u.Key, addr, session.Call, 1)
+			s.Covered[session.Call] = max(s.Covered[session.Call], u.Last) // of calls alone: they keep to themselves
 		}
 	}
+	d.about = stanza{}
 	return s
 }
 

@@ -76,7 +76,7 @@ func (d *decision) returned() {
 	decided := "decided when the stanza was archived"
 	elsewhere := strings.HasPrefix(d.e.Key, "s:")
 	if class == session.Call {
-		s = d.ringLate("c", s, d.e.Key, d.e.Out)
+		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Last: d.e.Out})
 		d.a.Sessions[d.e.Session] = s
 		class, elsewhere, decided = session.Message, true, "decided when the call was proposed"
 		d.e.Class = class

@@ -65,6 +65,7 @@ type Event struct {
 
 	Class  Class
 	Key    string // joins reports of one stanza; empty: none
+	Tag    string // of the id that its sender gave the stanza (see Tag); empty: none
 	Out    uint64 // outbound count with this stanza
 	Acked  uint64
 	Count  int      // stanzas this event stands for; 0 means 1
@@ -91,6 +92,7 @@ type Unread struct {
 	Last  uint64
 	Count int
 	Key   string // of the last one
+	Tag   string // of the last one
 }
 
 // Mark is a place in what a reporter tells: its batches are in order, whatever is

@@ -1,6 +1,11 @@
 package session
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+)
 
 // Verdict is what a rule said about one endpoint, or about an account.
 type Verdict string
@@ -33,5 +38,40 @@ type Reason struct {
 	Session  string    `json:"session,omitempty"`
 	Why      string    `json:"why"` // one short sentence for a person
 
+	// The stanza that it is about: the id that the account's archive gave it (XEP-0359),
+	// and the Tag of the id that its sender gave it. Empty: none, or it is not known.
+	Stanza string `json:"stanza,omitempty"`
+	Tag    string `json:"tag,omitempty"`
+
 	After time.Duration `json:"after,omitempty"` // what became of a try to send a wake: since that was first owed
 }
+
+// About reports whether the reason is about the stanza with that id, be it its
+// sender's, the archive's, or a Tag.
+func (r Reason) About(id string) bool {
+	return id != "" && (r.Stanza == id || r.Tag == id || r.Tag == Tag(id))
+}
+
+// Tag stands for the id that a sender gave a stanza, which may be anything: who
+// knows the id finds the stanza, and nobody else learns from it. It is the first 6
+// bytes of the SHA-256 in hex; empty of none.
+func Tag(id string) string {
+	if id == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:6])
+}
+
+// InArchive is the id that the account's archive gave to the stanza with a key; empty
+// if the key does not tell.
+func InArchive(key string) string {
+	id, ok := strings.CutPrefix(key, "s:")
+	if !ok || len(id) > maxStanzaID {
+		return ""
+	}
+	return id
+}
+
+// maxStanzaID bounds what a record has of each stanza. Archives have ids of 16 to 36 bytes.
+const maxStanzaID = 64

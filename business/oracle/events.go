@@ -212,7 +212,12 @@ func (a *Account) stanza(rule string, e Event, s *session) {
 	switch list := a.ownedBy(e.Session); {
 	case e.Class == Nothing:
 	case e.Out != 0 && s.covered(e.Class, e.Out):
-		a.say(rule, "covered", e.Class, "")
+		if len(list) == 0 {
+			list = []string{""}
+		}
+		for _, name := range list {
+			a.say(rule, "covered", e.Class, name)
+		}
 	case len(list) == 0:
 		a.say(rule, "quiet", e.Class, "")
 	default:

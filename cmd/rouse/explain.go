@@ -15,14 +15,16 @@ import (
 
 func explainCommand() command {
 	return command{
-		name: "explain", args: "JID [-c FILE] [--since 2h] [--follow] [--json]", about: "say why an account's devices were woken, or not",
+		name: "explain", args: "JID [-c FILE] [--since 2h] [--stanza ID] [--follow] [--json]", about: "say why an account's devices were woken, or not",
 		more: "Tells what happened to the account and what was decided: for every device whether it was woken, by which rule and\n" +
 			"why, and what became of each wake. Neither texts nor senders are on record. The record of an account is kept for\n" +
 			"7 days and has at most store.record lines. May run beside a rouse that serves: that one is asked, or the Redis\n" +
-			"that is the store. No token is ever shown.",
+			"that is the store. No token is ever shown. With --stanza, what is about one stanza, and for every device why or\n" +
+			"why not: ID is the one that its sender gave it, or the account's archive.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			c := &explainCall{load: configFlags(fs), flags: fs}
 			fs.DurationVar(&c.since, "since", 24*time.Hour, "tell what is no longer ago than this `DURATION`, 24h if not said")
+			fs.StringVar(&c.stanza, "stanza", "", "tell what the stanza with this `ID` came to")
 			fs.BoolVar(&c.follow, "follow", false, "go on with what is new, until interrupted")
 			fs.BoolVar(&c.json, "json", false, "one JSON object a line")
 			return c.run
@@ -35,6 +37,7 @@ type explainCall struct {
 	load         func(stdio) (*config.Config, string, error)
 	flags        *flag.FlagSet
 	since        time.Duration
+	stanza       string
 	follow, json bool
 }
 
@@ -49,6 +52,8 @@ func (c *explainCall) run(io stdio, args []string) error {
 		return usage{text: fmt.Sprintf("explain: unexpected argument %q", args[1]), hint: "rouse help explain"}
 	case c.since <= 0:
 		return usage{text: "explain: --since is not before now", hint: "--since 2h"}
+	case c.stanza != "" && c.follow:
+		return usage{text: "explain: --follow and --stanza do not go together", hint: "one stanza is told once"}
 	}
 	account, err := bareJID(args[0])
 	if err != nil || !isAccount(account) {
@@ -67,17 +72,33 @@ func (c *explainCall) run(io stdio, args []string) error {
 	return errors.Join(c.explain(ctx, io, cfg, d, account), d.close())
 }
 
+// given reports whether a flag was.
+func (c *explainCall) given(name string) (yes bool) {
+	c.flags.Visit(func(f *flag.Flag) { yes = yes || f.Name == name })
+	return yes
+}
+
 // explainEvery is how often is looked for what is new.
 const explainEvery = time.Second
 
 func (c *explainCall) explain(ctx context.Context, io stdio, cfg *config.Config, d desk, account string) error {
 	since := io.now().Add(-c.since)
+	if c.stanza != "" && !c.given("since") {
+		since = time.Time{} // all that is on record
+	}
 	r, err := d.record(ctx, account, since)
 	if err != nil {
 		return err
 	}
 	t := newNarrator(io.out, c.json, time.Local)
 	t.know(r.Devices)
+	if c.stanza != "" {
+		found, err := t.stanza(serviceOf(cfg), c.stanza, r)
+		if err == nil && !found && !c.json {
+			fmt.Fprintln(io.out, noStanza)
+		}
+		return err
+	}
 	if !c.json {
 		fmt.Fprintf(io.out, "%s since %s\n", account, when(since))
 		for i := range r.Devices {

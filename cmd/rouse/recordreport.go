@@ -43,7 +43,9 @@ type told struct {
 	Provider string        `json:"provider,omitempty"`
 	Service  string        `json:"service,omitempty"` // a third party's
 	Why      string        `json:"why"`
-	After    string        `json:"after,omitempty"` // from the decision to the answer
+	After    string        `json:"after,omitempty"`  // from the decision to the answer
+	Stanza   string        `json:"stanza,omitempty"` // the id that the account's archive gave it, if it has one
+	Tag      string        `json:"tag,omitempty"`    // stands for the id that its sender gave it
 }
 
 // narrator tells reasons to a person or a program.
@@ -97,7 +99,7 @@ func (t *narrator) tell(list []session.Reason) error {
 	out := bufio.NewWriter(t.out)
 	var errs []error
 	for _, r := range list {
-		line := told{At: r.At, Event: r.Event, Session: r.Session, Verdict: string(r.Verdict), Class: r.Class, Rule: r.Rule, Why: r.Why}
+		line := told{At: r.At, Event: r.Event, Session: r.Session, Verdict: string(r.Verdict), Class: r.Class, Rule: r.Rule, Why: r.Why, Stanza: r.Stanza, Tag: r.Tag}
 		if r.After > 0 {
 			line.After = r.After.String()
 		}

@@ -34,13 +34,13 @@ func TestParse(t *testing.T) {
 		xml  string
 		want session.Event
 	}{
-		{`<hibernated user='juliet' sid='c2s1' n='4' t='1763779261400' out='9' acked='7'><unread class='message' last='9' count='1' key='i:x'/></hibernated>`,
-			session.Event{Kind: session.Hibernate, Session: "c2s1", N: 4, At: at, Out: 9, Acked: 7, Unread: []session.Unread{{Class: session.Message, Last: 9, Count: 1, Key: "i:x"}}}},
-		{`<queued user='juliet' sid='c2s1' n='5' out='10' class='group' key='s:1' epoch='6'><published service='p.example' node='n'/></queued>`,
-			session.Event{Kind: session.Queue, Session: "c2s1", N: 5, Epoch: 6, Out: 10, Class: session.Group, Key: "s:1", Published: []session.Address{{Service: "p.example", Node: "n"}}}},
+		{`<hibernated user='juliet' sid='c2s1' n='4' t='1763779261400' out='9' acked='7'><unread class='message' last='9' count='1' key='i:x' tag='0123456789AB'/></hibernated>`,
+			session.Event{Kind: session.Hibernate, Session: "c2s1", N: 4, At: at, Out: 9, Acked: 7, Unread: []session.Unread{{Class: session.Message, Last: 9, Count: 1, Key: "i:x", Tag: "0123456789ab"}}}},
+		{`<queued user='juliet' sid='c2s1' n='5' out='10' class='group' key='s:1' tag='0123456789ab' epoch='6'><published service='p.example' node='n'/></queued>`,
+			session.Event{Kind: session.Queue, Session: "c2s1", N: 5, Epoch: 6, Out: 10, Class: session.Group, Key: "s:1", Tag: "0123456789ab", Published: []session.Address{{Service: "p.example", Node: "n"}}}},
 		{`<enable user='juliet' sid='c2s1' service='push.example.org' node='n' secret='ff' module='m' resource='phone' client='c'/>`,
 			session.Event{Kind: session.Enable, Session: "c2s1", Address: session.Address{Service: "push.example.org", Node: "n"}, Secret: "ff", Module: "m", Resource: "phone", Client: "c"}},
-		{`<call user='juliet' key='i:c'><heard sid='a'/><heard sid='b'/><later xmlns='urn:example'/></call>`,
+		{`<call user='juliet' key='i:c' tag='not a tag'><heard sid='a'/><heard sid='b'/><later xmlns='urn:example'/></call>`,
 			session.Event{Kind: session.Propose, Key: "i:c", Heard: []string{"a", "b"}}},
 		{`<session user='juliet' sid='c2s1' state='delayed'/>`, session.Event{Kind: session.PictureRow, Session: "c2s1", State: session.Delayed}},
 		{`<begin/>`, session.Event{Kind: session.PictureOn}},

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +84,7 @@ func tooLong(c *stanza.Element) bool {
 func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) {
 	e := session.Event{
 		Kind: session.Kind(c.Name), Session: c.Get("sid"), Epoch: epoch,
-		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"),
+		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"), Tag: tag(c),
 		Address: session.Address{Service: c.Get("service"), Node: c.Get("node")},
 		Secret:  c.Get("secret"), Module: c.Get("module"), Reason: c.Get("reason"),
 		Wake: c.Get("wake"), Error: c.Get("error"), ErrorType: c.Get("error-type"),
@@ -151,7 +152,7 @@ func children(e *session.Event, c *stanza.Element) error {
 		}
 		switch x.Name {
 		case "unread":
-			u := session.Unread{Key: x.Get("key")}
+			u := session.Unread{Key: x.Get("key"), Tag: tag(x)}
 			var err error
 			if u.Class, err = session.ParseClass(x.Get("class")); err != nil {
 				return fmt.Errorf("<unread/>: %w", err)
@@ -206,4 +207,13 @@ func number(c *stanza.Element, name string, needed bool) (uint64, error) {
 		return 0, fmt.Errorf("%s=%q is not a decimal number", name, s)
 	}
 	return n, nil
+}
+
+// tag reads the attribute tag; what is none is left out.
+func tag(c *stanza.Element) string {
+	s := c.Get("tag")
+	if b, err := hex.DecodeString(s); err != nil || len(b) != 6 {
+		return ""
+	}
+	return strings.ToLower(s)
 }

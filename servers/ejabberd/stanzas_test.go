@@ -1,6 +1,8 @@
 package ejabberd_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,6 +17,9 @@ func TestLoggedOut(t *testing.T) {
 	archived := r.Event("archived", "user", "alice", "class", "message")
 	offline := r.Event("offline", "user", "alice", "class", "message")
 	r.Want(offline, "key", archived.Attr("key"), "sid", "")
+	sum := sha256.Sum256([]byte("id-one")) // as bob gave it
+	r.Want(archived, "tag", hex.EncodeToString(sum[:6]))
+	r.Want(offline, "tag", archived.Attr("tag"))
 	if !strings.HasPrefix(archived.Attr("key"), "s:") || archived.Attr("sid") != "" {
 		t.Errorf("%v: want a stanza-id as key, and no sid", archived)
 	}

@@ -74,6 +74,8 @@ func reasonRow(r session.Reason) (string, error) {
 	l.string(r.Session)
 	l.string(r.Why)
 	l.uint(uint64(max(0, r.After)))
+	l.string(r.Stanza)
+	l.string(r.Tag)
 	return string(l.close()), nil
 }
 
@@ -82,7 +84,7 @@ func parseReason(row string) (r session.Reason, err error) {
 	if r.At, err = parseStamp(at); err != nil {
 		return r, err
 	}
-	return r, fields([]byte(text), &r.Rule, &r.Event, &r.Verdict, &r.Class, &r.Endpoint, &r.Session, &r.Why, (*int64)(&r.After))
+	return r, fields([]byte(text), &r.Rule, &r.Event, &r.Verdict, &r.Class, &r.Endpoint, &r.Session, &r.Why, (*int64)(&r.After), &r.Stanza, &r.Tag)
 }
 
 // A registration is a line that says how it is counted, and an array.

@@ -67,7 +67,7 @@ func roundTrip(t *testing.T, s store.Store) {
 		put[key("n1", c)] = session.Wake{Serial: uint64(c), Count: 2, Rule: "b", Since: noon, Due: noon.Add(time.Duration(c)), Attempt: 3, Lease: noon.Add(4), Sent: 1}
 	}
 	put[session.WakeKey{Address: session.Address{Service: "push.other.example"}, Class: session.Call}] = at(1)
-	why := session.Reason{At: noon, Rule: "a3", Event: session.Queue, Verdict: session.Woke, Class: session.Call, Endpoint: key("n1", 0).Address, Session: "a", Why: "it's \"so\"", After: 1234567890}
+	why := session.Reason{At: noon, Rule: "a3", Event: session.Queue, Verdict: session.Woke, Class: session.Call, Endpoint: key("n1", 0).Address, Session: "a", Why: "it's \"so\"", After: 1234567890, Stanza: "4q8f", Tag: "0123456789ab"}
 	v := commit(t, s, store.Commit{Key: juliet, Account: a, Put: put, Reasons: []session.Reason{why}})
 	if v == 0 {
 		t.Error("a stored owner has version 0")

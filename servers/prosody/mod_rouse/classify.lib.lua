@@ -105,4 +105,11 @@ function lib.key(stanza, account)
 	return "i:"..parts;
 end
 
+-- Stands for the id that the sender gave the stanza, which may be anything, or nil.
+function lib.tag(stanza, account)
+	local message = unwrap(stanza, account);
+	local id = message and message.attr.id;
+	return id and id ~= "" and sha256(id, true):sub(1, 12) or nil;
+end
+
 return lib;

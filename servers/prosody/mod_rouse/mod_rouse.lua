@@ -38,7 +38,7 @@ local senders = cache.new(10000);
 
 local function own_key(user, room, id) return user.." "..room.." "..id; end
 
--- Class and key of a stanza on its way to the user.
+-- Class, key and tag of a stanza on its way to the user.
 local function class_and_key(stanza, user)
 	local account = jid.join(user, host);
 	local class = classify.class(stanza, account);
@@ -47,7 +47,7 @@ local function class_and_key(stanza, user)
 		if said and now() - said < 120 then class = "nothing"; end
 	end
 	if class ~= "nothing" then senders:set(user.." "..class, classify.sender(stanza, account)); end
-	return class, classify.key(stanza, account);
+	return class, classify.key(stanza, account), classify.tag(stanza, account);
 end
 
 --- Reports
@@ -74,8 +74,8 @@ local function report(name, whose, attr, children)
 end
 
 local function report_stanza(name, user, stanza)
-	local class, key = class_and_key(stanza, user);
-	if class ~= "nothing" then report(name, user, { class = class, key = key }); end
+	local class, key, tag = class_and_key(stanza, user);
+	if class ~= "nothing" then report(name, user, { class = class, key = key, tag = tag }); end
 end
 
 sessions = module:require "sessions" { guard = guard, classify = class_and_key, classes = classify.classes, report = report };
@@ -147,9 +147,9 @@ end, 100); -- before mod_cloud_notify, which may publish for the queue
 
 hook("smacks-hibernation-stanza-queued", function (event)
 	local session = event.origin;
-	local class, key = class_and_key(event.stanza, session.username);
+	local class, key, tag = class_and_key(event.stanza, session.username);
 	if class ~= "nothing" then
-		report("queued", session, { class = class, key = key, out = sessions.numbers(session, {}).out });
+		report("queued", session, { class = class, key = key, tag = tag, out = sessions.numbers(session, {}).out });
 	end
 end, 100);
 
@@ -172,8 +172,8 @@ hook("archive-message-added", function (event)
 	if not user then return; end
 	local account = jid.join(user, host);
 	if jid.bare(stanza.attr.to) ~= account or jid.bare(stanza.attr.from) == account then return; end -- the sender's copy
-	local class = class_and_key(stanza, user);
-	if class ~= "nothing" then report("archived", user, { class = class, key = "s:"..tostring(event.id) }); end
+	local class, _, tag = class_and_key(stanza, user);
+	if class ~= "nothing" then report("archived", user, { class = class, key = "s:"..tostring(event.id), tag = tag }); end
 end, 100);
 
 -- Where mod_smacks gives back the queue of a session that is gone for good, the report carries the place in it.
@@ -181,8 +181,8 @@ local giving_back; -- { stanza, session, out, reported }
 
 local function report_given_back()
 	local given = giving_back;
-	local class, key = class_and_key(given.stanza, given.session.username);
-	if class ~= "nothing" then report("offline", given.session, { class = class, key = key, out = given.out }); end
+	local class, key, tag = class_and_key(given.stanza, given.session.username);
+	if class ~= "nothing" then report("offline", given.session, { class = class, key = key, tag = tag, out = given.out }); end
 	given.reported = true;
 end
 
@@ -243,8 +243,8 @@ local function report_call(event)
 	if not stanza:get_child("propose", "urn:xmpp:jingle-message:0") then return; end
 	local user = jid.node(stanza.attr.to);
 	if not user or not user_exists(user, host) then return; end
-	local class, key = class_and_key(stanza, user);
-	if class == "call" then report("call", user, { class = class, key = key }, sessions.heard(user)); end
+	local class, key, tag = class_and_key(stanza, user);
+	if class == "call" then report("call", user, { class = class, key = key, tag = tag }, sessions.heard(user)); end
 end
 -- After mod_mam (0) has given the stanza its id, before carbons (-0.5) and delivery (-1).
 hook("message/bare", report_call, -0.25);
@@ -289,9 +289,9 @@ hook("cloud_notify/push", function (event)
 	local user, info = event.username, event.push_info;
 	endpoints.watch_answer(user, event.notification_stanza.attr.id);
 	if not event.original_stanza then return; end
-	local class, key = class_and_key(event.original_stanza, user);
+	local class, key, tag = class_and_key(event.original_stanza, user);
 	if class == "nothing" or (key and queue.mark(user, key, info.jid, info.node)) then return; end
-	local attr = { service = info.jid, node = info.node, key = key, class = class };
+	local attr = { service = info.jid, node = info.node, key = key, tag = tag, class = class };
 	local account = prosody.hosts[host].sessions[user];
 	for _, session in pairs(account and account.sessions or {}) do
 		if session.push_identifier == endpoints.identifier(info.jid, info.node) and sessions.get(session) then

@@ -8,7 +8,7 @@ local now = require "util.time".now;
 local ack_delay = module:get_option_number("smacks_max_ack_delay", 30);
 local heard_recently = 10; -- seconds
 
--- o: guard, classify(stanza, user) -> class, key; classes; report(name, session, attr, children)
+-- o: guard, classify(stanza, user) -> class, key, tag; classes; report(name, session, attr, children)
 return function (o)
 	local known = {}; -- session -> what we know
 	local by_sid = {};
@@ -37,14 +37,14 @@ return function (o)
 	function self.unread(session)
 		local found, children = {}, {};
 		each_queued(session, function (stanza, position)
-			local class, key = o.classify(stanza, session.username);
+			local class, key, tag = o.classify(stanza, session.username);
 			local row = found[class] or { count = 0 };
-			row.count, row.last, row.key, found[class] = row.count + 1, position, key, row;
+			row.count, row.last, row.key, row.tag, found[class] = row.count + 1, position, key, tag, row;
 		end);
 		for _, class in ipairs(o.classes) do
 			local row = found[class];
 			if row then
-				children[#children+1] = { name = "unread", attr = { class = class, last = text(row.last), count = text(row.count), key = row.key } };
+				children[#children+1] = { name = "unread", attr = { class = class, last = text(row.last), count = text(row.count), key = row.key, tag = row.tag } };
 			end
 		end
 		return children;
@@ -82,9 +82,9 @@ return function (o)
 
 	local report_late = o.guard("late", function (stanza, session)
 		if session.resending_unacked or session.hibernating or not st.is_stanza(stanza) or stanza.attr.xmlns then return; end
-		local class, key = o.classify(stanza, session.username);
+		local class, key, tag = o.classify(stanza, session.username);
 		if class ~= "nothing" then
-			o.report("late", session, { class = class, key = key, out = text(counts(session)) });
+			o.report("late", session, { class = class, key = key, tag = tag, out = text(counts(session)) });
 		end
 	end);
 

@@ -1,7 +1,7 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, class_key_and_sender/2, class/2, key/2, is_call/1]).
+-export([classes/0, class_key_tag_and_sender/2, class/2, key/2, is_call/1]).
 
 -include("xmpp.hrl").
 
@@ -10,10 +10,10 @@
 %% The classes that wake, the most important first.
 classes() -> [<<"call">>, <<"message">>, <<"mention">>, <<"group">>, <<"subscription">>].
 
-%% Class, key and sender of a stanza on its way to the account (bare JID, normal form).
-class_key_and_sender(Stanza, Account) ->
+%% Class, key, tag and sender of a stanza on its way to the account (bare JID, normal form).
+class_key_tag_and_sender(Stanza, Account) ->
     El = element_of(Stanza),
-    {class(El, Account), key(El, Account), sender(El, Account)}.
+    {class(El, Account), key(El, Account), tag(El, Account), sender(El, Account)}.
 
 class(#xmlel{name = <<"presence">>} = El, _) ->
     case attr(<<"type">>, El) of
@@ -36,6 +36,17 @@ key(El, Account) ->
 		ID -> <<"s:", ID/binary>>
 	    end;
 	{_, ID} -> <<"s:", ID/binary>>
+    end.
+
+%% Stands for the id that the sender gave the stanza, which may be anything.
+tag(El, Account) ->
+    case unwrap(El, Account) of
+	none -> undefined;
+	{Inner, _} ->
+	    case attr(<<"id">>, Inner) of
+		<<>> -> undefined;
+		ID -> mod_rouse_push:hex(binary:part(crypto:hash(sha256, ID), 0, 6))
+	    end
     end.
 
 sender(El, Account) ->

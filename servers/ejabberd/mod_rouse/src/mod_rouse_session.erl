@@ -97,11 +97,11 @@ before_send(State, _, _) -> State.
 
 report_stanza(#{mgmt_stanzas_out := Before, rouse := #{sid := Sid}} = State, Stanza, Mgmt) ->
     Out = integer_to_binary(Before + 1),
-    case mod_rouse_stanza:class_and_key(Stanza, user(State), host(State)) of
-	{<<"nothing">>, _} -> ok;
-	{Class, Key} ->
+    case mod_rouse_stanza:class_key_and_tag(Stanza, user(State), host(State)) of
+	{<<"nothing">>, _, _} -> ok;
+	{Class, Key, Tag} ->
 	    Name = case Mgmt of pending -> <<"queued">>; active -> <<"late">> end,
-	    report(Name, State, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"out">>, Out}], []),
+	    report(Name, State, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
 	    mod_rouse_push:about(host(State), user(State), Sid, [{Class, Key, Out}])
     end.
 
@@ -262,13 +262,13 @@ unread(#{mgmt_queue := Queue} = State) ->
     {User, Host} = {user(State), host(State)},
     Found = p1_queue:foldl(
 	      fun({N, _, Stanza}, Acc) when ?is_stanza(Stanza) ->
-		      {Class, Key} = mod_rouse_stanza:class_and_key(Stanza, User, Host),
-		      maps:update_with(Class, fun({Count, _, _}) -> {Count + 1, N, Key} end, {1, N, Key}, Acc);
+		      {Class, Key, Tag} = mod_rouse_stanza:class_key_and_tag(Stanza, User, Host),
+		      maps:update_with(Class, fun({Count, _, _, _}) -> {Count + 1, N, Key, Tag} end, {1, N, Key, Tag}, Acc);
 		 (_, Acc) -> Acc
 	      end, #{}, Queue),
     [{<<"unread">>, mod_rouse_queue:clean([{<<"class">>, Class}, {<<"last">>, integer_to_binary(Last)},
-					   {<<"count">>, integer_to_binary(Count)}, {<<"key">>, Key}])}
-     || Class <- mod_rouse_classify:classes(), {ok, {Count, Last, Key}} <- [maps:find(Class, Found)]];
+					   {<<"count">>, integer_to_binary(Count)}, {<<"key">>, Key}, {<<"tag">>, Tag}])}
+     || Class <- mod_rouse_classify:classes(), {ok, {Count, Last, Key, Tag}} <- [maps:find(Class, Found)]];
 unread(_) -> [].
 
 csi_state(#{csi_state := inactive}) -> <<"inactive">>;

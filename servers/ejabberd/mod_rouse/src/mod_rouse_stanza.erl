@@ -3,7 +3,7 @@
 
 -export([archived/7, archived/8, archived_after/7, archived_after/8, offline/1, offline_after/1, bounced/1, subscribed/2, deleted/2,
 	 user_receive/1, user_send/1]).
--export([class_and_key/3, give_back/1, given_back/0]).
+-export([class_key_and_tag/3, give_back/1, given_back/0]).
 
 -include("xmpp.hrl").
 
@@ -11,14 +11,14 @@
 
 -define(GIVING_BACK, rouse_giving_back). % in the dictionary of a client's process that ends: sid and key => place
 
-%% Class and key of a stanza on its way to the user.
-class_and_key(Stanza, User, Host) ->
-    {Class, Key, Sender} = mod_rouse_classify:class_key_and_sender(Stanza, jid:encode({User, Host, <<>>})),
+%% Class, key and tag of a stanza on its way to the user.
+class_key_and_tag(Stanza, User, Host) ->
+    {Class, Key, Tag, Sender} = mod_rouse_classify:class_key_tag_and_sender(Stanza, jid:encode({User, Host, <<>>})),
     case Class == <<"nothing">> orelse is_own(Class, Stanza, User, Host) of
-	true -> {<<"nothing">>, Key};
+	true -> {<<"nothing">>, Key, Tag};
 	false ->
 	    mod_rouse_table:wrote(Host, User, Class, Sender),
-	    {Class, Key}
+	    {Class, Key, Tag}
     end.
 
 %% What the user's own clients said in rooms.
@@ -30,14 +30,14 @@ is_own(_, _, _, _) -> false.
 archived(#message{} = Message, User, Host, _Peer, _Nick, chat, recv) ->
     guard(archived, Message,
 	  fun() ->
-		  case class_and_key(Message, User, Host) of
-		      {<<"nothing">>, _} -> ok;
-		      {Class, Key0} ->
+		  case class_key_and_tag(Message, User, Host) of
+		      {<<"nothing">>, _, _} -> ok;
+		      {Class, Key0, Tag} ->
 			  Key = case xmpp:get_meta(Message, stanza_id, undefined) of
 				    undefined -> Key0;
 				    ID -> <<"s:", (integer_to_binary(ID))/binary>>
 				end,
-			  report(Host, <<"archived">>, User, Class, Key),
+			  report(Host, <<"archived">>, User, {Class, Key, Tag}),
 			  mod_rouse_push:about(Host, User, undefined, [{Class, Key, undefined}])
 		  end,
 		  Message
@@ -54,12 +54,12 @@ archived_after(Acc, _, _, _, _, _, _, _) -> mod_rouse_push:about_nothing(), Acc.
 offline({_Stored, #message{to = #jid{luser = User, lserver = Host}} = Message} = Acc) ->
     guard(offline, Acc,
 	  fun() ->
-		  case class_and_key(Message, User, Host) of
-		      {<<"nothing">>, _} -> ok;
-		      {Class, Key} ->
-			  call(Class, Key, User, Host),
+		  case class_key_and_tag(Message, User, Host) of
+		      {<<"nothing">>, _, _} -> ok;
+		      {Class, Key, Tag} = Stanza ->
+			  call(Stanza, User, Host),
 			  {Sid, Out} = place(Key),
-			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"out">>, Out}], []),
+			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
 			  mod_rouse_push:about(Host, User, Sid, [{Class, Key, Out}])
 		  end,
 		  Acc
@@ -91,18 +91,17 @@ user_receive({#message{meta = Meta} = Message, #{jid := #jid{luser = User, lserv
 	  fun() ->
 		  case mod_rouse_classify:is_call(Message) andalso not maps:is_key(sm_copy, Meta) andalso not maps:is_key(carbon_copy, Meta) of
 		      true ->
-			  {Class, Key} = class_and_key(Message, User, Host),
-			  call(Class, Key, User, Host);
+			  call(class_key_and_tag(Message, User, Host), User, Host);
 		      false -> ok
 		  end,
 		  Acc
 	  end);
 user_receive(Acc) -> Acc.
 
-call(<<"call">>, Key, User, Host) ->
+call({<<"call">>, Key, Tag}, User, Host) ->
     Heard = [{<<"heard">>, [{<<"sid">>, Sid}]} || Sid <- mod_rouse_table:heard_lately(Host, User)],
-    mod_rouse_queue:report(Host, <<"call">>, User, undefined, [{<<"class">>, <<"call">>}, {<<"key">>, Key}], Heard);
-call(_, _, _, _) -> ok.
+    mod_rouse_queue:report(Host, <<"call">>, User, undefined, [{<<"class">>, <<"call">>}, {<<"key">>, Key}, {<<"tag">>, Tag}], Heard);
+call(_, _, _) -> ok.
 
 %% After ejabberd has told the account's sessions to end.
 deleted(User, Server) ->
@@ -129,12 +128,12 @@ give_back(#{mgmt_queue := Queue, jid := #jid{luser = User, lserver = Host}, rous
 		  ({N, _, #message{} = Message}, Acc) ->
 		       Out = integer_to_binary(N),
 		       Archived = xmpp:get_meta(Message, mam_archived, false),
-		       case class_and_key(Message, User, Host) of
-			   {<<"nothing">>, _} -> Acc;
-			   {_, Key} when Rerouted, Stored orelse not Archived -> Acc#{Key => Out};
-			   {Class, Key} when Archived ->
+		       case class_key_and_tag(Message, User, Host) of
+			   {<<"nothing">>, _, _} -> Acc;
+			   {_, Key, _} when Rerouted, Stored orelse not Archived -> Acc#{Key => Out};
+			   {Class, Key, Tag} when Archived ->
 			       mod_rouse_queue:report(Host, <<"offline">>, User, Sid,
-						      [{<<"class">>, Class}, {<<"key">>, Key}, {<<"out">>, Out}], []),
+						      [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
 			       Acc;
 			   _ -> Acc
 		       end;
@@ -163,9 +162,8 @@ place(Key) ->
 %% ---
 
 report_classified(Host, Name, User, Stanza) ->
-    {Class, Key} = class_and_key(Stanza, User, Host),
-    report(Host, Name, User, Class, Key).
+    report(Host, Name, User, class_key_and_tag(Stanza, User, Host)).
 
-report(_, _, _, <<"nothing">>, _) -> ok;
-report(Host, Name, User, Class, Key) ->
-    mod_rouse_queue:report(Host, Name, User, undefined, [{<<"class">>, Class}, {<<"key">>, Key}], []).
+report(_, _, _, {<<"nothing">>, _, _}) -> ok;
+report(Host, Name, User, {Class, Key, Tag}) ->
+    mod_rouse_queue:report(Host, Name, User, undefined, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}], []).
