@@ -28,7 +28,7 @@ func after(list []time.Time, most int, now time.Time, d time.Duration) time.Time
 // so many silent ones: past the limit Apple holds them back by itself, and then
 // the device gets none for long. It is zero for a wake that may go.
 func Hold(ep session.Endpoint, class session.Class, p Policy, now time.Time) time.Time {
-	if class != session.Silent {
+	if class.Importance().Push != session.Background {
 		return time.Time{}
 	}
 	if at := after(ep.Silents, p.Silents, now, time.Hour); at.After(now) {
@@ -40,7 +40,7 @@ func Hold(ep session.Endpoint, class session.Class, p Policy, now time.Time) tim
 // noted keeps of a wake that was sent what Hold looks at.
 func (d *decision) noted(key session.WakeKey) {
 	ep, ok := d.a.Endpoints[key.Address]
-	if !ok || key.Class != session.Silent || d.policy.Silents <= 0 {
+	if !ok || key.Class.Importance().Push != session.Background || d.policy.Silents <= 0 {
 		return
 	}
 	ep.Silents = append(within(ep.Silents, d.now, time.Hour), d.now)

@@ -95,7 +95,7 @@ func (d *decision) back(s session.Session, rule, why string) session.Session {
 }
 
 // voided is the coverage that is left after a sign of life: up to what the client acknowledged.
-func voided(s session.Session) [session.NumClasses]uint64 {
+func voided(s session.Session) session.Coverage {
 	for c := range s.Covered {
 		s.Covered[c] = min(s.Covered[c], s.Acked)
 	}
@@ -143,7 +143,7 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	var open []session.Unread
 	best, last := session.Nothing, uint64(0)
 	for _, u := range d.e.Unread {
-		if u.Class == session.Call {
+		if u.Class.Rings() {
 			s = d.ringLate(rule, s, u)
 			u.Class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}

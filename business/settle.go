@@ -24,7 +24,7 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 			d.noted(key)
 		}
 		d.rest(key, w, claimed)
-		if s.Verdict == session.GaveUp && key.Class == session.Call {
+		if s.Verdict == session.GaveUp && key.Class.Rings() {
 			d.missed(key.Address, claimed)
 		}
 	case session.Again:

@@ -75,7 +75,7 @@ func (d *decision) returned() {
 	class := d.e.Class
 	decided := "decided when the stanza was archived"
 	elsewhere := strings.HasPrefix(d.e.Key, "s:")
-	if class == session.Call {
+	if class.Rings() {
 		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Last: d.e.Out})
 		d.a.Sessions[d.e.Session] = s
 		class, elsewhere, decided = session.Message, true, "decided when the call was proposed"
@@ -182,7 +182,7 @@ func (d *decision) seen(key string, addr session.Address) bool {
 // see remembers it.
 func (d *decision) see(key string, class session.Class, addr session.Address) {
 	d.sight(key, addr)
-	if class == session.Call {
+	if class.Rings() {
 		d.sight(ringing(key, class), addr)
 	}
 }
@@ -202,7 +202,7 @@ func (d *decision) untold(addr session.Address) {
 // was told as a message has not rung: the picture may tell of it before it is
 // reported itself.
 func ringing(key string, class session.Class) string {
-	if class == session.Call && key != "" {
+	if class.Rings() && key != "" {
 		return "ring " + key
 	}
 	return key

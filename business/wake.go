@@ -49,7 +49,7 @@ func (d *decision) owe(rule string, addr session.Address, class session.Class, c
 func (d *decision) add(rule string, addr session.Address, class session.Class, count int) (_ session.Wake, joined bool) {
 	if k, w, ok := d.roomIn(addr, class); ok {
 		w.Count += count
-		if class == session.Call {
+		if class.Rings() {
 			w.Since = d.now // another call: it rings as long as any
 			if w.Attempt > 0 && !w.Claimed(d.now) {
 				w.Due = d.now
@@ -77,16 +77,16 @@ func (d *decision) serial() uint64 {
 }
 
 // roomIn finds the row that can also stand for a stanza of this class: one of
-// the same class, or one of a higher class that nobody sends yet. Calls keep to
-// themselves: they ring, and must not be swallowed or swallow.
+// the same class, or one of a higher class that merges and that nobody sends yet.
+// Calls keep to themselves: they ring, and must not be swallowed or swallow.
 func (d *decision) roomIn(addr session.Address, class session.Class) (session.WakeKey, session.Wake, bool) {
 	k := session.WakeKey{Address: addr, Class: class}
 	if w, ok := d.a.Pending[k]; ok {
 		return k, w, true
 	}
-	for c := class + 1; c < session.Call; c++ {
+	for c := class + 1; c < session.NumClasses; c++ {
 		k.Class = c
-		if w, ok := d.a.Pending[k]; ok && !w.Claimed(d.now) {
+		if w, ok := d.a.Pending[k]; ok && c.Importance().Merges && !w.Claimed(d.now) {
 			return k, w, true
 		}
 	}
@@ -95,7 +95,7 @@ func (d *decision) roomIn(addr session.Address, class session.Class) (session.Wa
 
 // absorb takes in rows of lower classes that nobody sends yet, and says which.
 func (d *decision) absorb(addr session.Address, class session.Class, w *session.Wake) (taken []session.Class) {
-	if class == session.Call {
+	if !class.Importance().Merges {
 		return nil
 	}
 	for c := session.Silent; c < class; c++ {
@@ -137,7 +137,7 @@ func (d *decision) gather(key session.WakeKey, w session.Wake) {
 
 // due says when a new wake may go out, and moves the endpoint's window.
 func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (time.Time, session.Endpoint) {
-	if class == session.Call {
+	if class.Rings() {
 		return calls(ep, p, now)
 	}
 	begun, as := ep.Woken, ep.WokenAs
@@ -160,7 +160,7 @@ func (d *decision) unopened(addr session.Address, class session.Class) {
 	switch {
 	case !ok:
 		return
-	case class == session.Call:
+	case class.Rings():
 		ep.Calls = unrung(ep.Calls, d.now)
 	case ep.Woken.After(d.now):
 		ep.Woken, ep.WokenAs, ep.Behind = ep.Woken.Add(-d.policy.Coalesce), ep.Behind, session.Nothing

@@ -3,8 +3,6 @@ package gateway
 import (
 	"sync"
 	"time"
-
-	"rouse/session"
 )
 
 // Rate is how much a sender may publish: so many a second in the long run, and so
@@ -66,7 +64,7 @@ func (s *senders) speak(now time.Time) bool {
 // admits reports whether a publish may be taken from its sender now. Calls are:
 // what they may do is counted for each device. So is what our own hosts publish.
 func (g *Gateway) admits(p PublishRequest) bool {
-	if g.cfg.Senders == nil || p.Class == session.Call || g.Reports(p.From) {
+	if g.cfg.Senders == nil || p.Class.Rings() || g.Reports(p.From) {
 		return true
 	}
 	return g.within(p.From)

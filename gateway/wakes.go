@@ -86,7 +86,7 @@ func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, er
 
 // hold says until when a wake has to wait for its device's sake; zero: it need not.
 func (g *Gateway) hold(ctx context.Context, job session.Job) time.Time {
-	if job.Key.Class != session.Silent || g.cfg.Scarce == nil || !g.cfg.Scarce(job.Target.App) {
+	if job.Key.Class.Importance().Push != session.Background || g.cfg.Scarce == nil || !g.cfg.Scarce(job.Target.App) {
 		return time.Time{}
 	}
 	o, err := g.load(ctx, job.Owner)
@@ -141,7 +141,7 @@ func (g *Gateway) Settle(ctx context.Context, job session.Job, s session.Settlem
 	var asleep []string
 	err := g.do(ctx, job.Owner, func(a session.Account) (session.Account, []session.Reason) {
 		asleep = asleep[:0]
-		if s.Verdict == session.Sent && job.Key.Class > session.Silent {
+		if s.Verdict == session.Sent && job.Key.Class.Shown() {
 			owner := a.Endpoints[job.Key.Address].Owner
 			if a.Sessions[owner].State == session.Hibernated {
 				asleep = append(asleep, owner)

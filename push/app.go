@@ -40,7 +40,7 @@ func newApp(name string, cfg App) *app {
 // admit takes a slot for the wake, or says when it is to come back and why.
 func (a *app) admit(now time.Time, j session.Job, r float64) (due time.Time, why string) {
 	limit := a.cfg.Concurrency
-	call := j.Key.Class == session.Call
+	call := j.Key.Class.Rings()
 	if call {
 		limit += max(a.cfg.Concurrency/4, 1)
 	}

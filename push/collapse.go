@@ -11,10 +11,10 @@ import (
 // each other on their way, at most 64 bytes. Calls are never replaced. A silent
 // wake has a value of its own: it must not take the place of one that is shown.
 func Collapse(c session.Class, node string) string {
-	switch c {
-	case session.Call:
+	switch c.Importance().Collapse {
+	case session.Alone:
 		return ""
-	case session.Silent:
+	case session.WithSilent:
 		node += "\x00silent"
 	}
 	sum := sha256.Sum256([]byte("collapse\x00" + node))

@@ -7,13 +7,6 @@ import (
 	"rouse/session"
 )
 
-// How long a wake is of use, from the decision on.
-const (
-	CallLife   = session.CallLife
-	SilentLife = 24 * time.Hour      // a hint, stale by the next day
-	Life       = 28 * 24 * time.Hour // what FCM keeps at most; APNs keeps 30 days
-)
-
 // The limits of Next.
 const (
 	MaxDelay      = 10 * time.Minute // between tries, unless the provider wishes otherwise
@@ -23,14 +16,7 @@ const (
 
 // Expiry says until when a wake is of use that was first decided at since.
 func Expiry(c session.Class, since time.Time) time.Time {
-	switch c {
-	case session.Call:
-		return since.Add(CallLife)
-	case session.Silent:
-		return since.Add(SilentLife)
-	default:
-		return since.Add(Life)
-	}
+	return since.Add(c.Importance().Life)
 }
 
 // Next says how long to wait after a failed try. The attempt is the number of
@@ -49,7 +35,7 @@ func Next(c session.Class, attempt int, o Outcome, retryAfter time.Duration, r f
 }
 
 func backoff(c session.Class, attempt int, o Outcome) time.Duration {
-	if c == session.Call {
+	if c.Rings() {
 		steps := [...]time.Duration{300 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 		if o == RateLimited {
 			attempt += 2 // gently, but still while it rings

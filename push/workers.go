@@ -299,7 +299,7 @@ func (w *Workers) dispatch(sending, settling context.Context, j session.Job) boo
 // whoever looks first then gets it.
 func elsewhere(c session.Class, r float64) time.Duration {
 	wait := 400 * time.Millisecond
-	if c == session.Call {
+	if c.Rings() {
 		wait /= 4
 	}
 	return wait + time.Duration(r*float64(wait))

@@ -121,7 +121,7 @@ func TestCallsAreTriedFastAndGivenUpInTime(t *testing.T) {
 		start := time.Now()
 		run(t, o, map[string]App{"a": {Provider: provider(func(_ context.Context, n Notification) Result {
 			tries++
-			if !n.Expires.Equal(start.Add(CallLife)) || n.Collapse != "" {
+			if !n.Expires.Equal(start.Add(session.CallLife)) || n.Collapse != "" {
 				t.Errorf("%+v", n)
 			}
 			return Result{Outcome: Unavailable}
@@ -129,7 +129,7 @@ func TestCallsAreTriedFastAndGivenUpInTime(t *testing.T) {
 		o.add("1", "a", session.Call)
 		time.Sleep(time.Hour)
 		s := o.last(t, "1")
-		if s.Verdict != session.GaveUp || s.At.Sub(start) > CallLife || tries < 10 {
+		if s.Verdict != session.GaveUp || s.At.Sub(start) > session.CallLife || tries < 10 {
 			t.Errorf("%d tries, then %+v", tries, s)
 		}
 	})
@@ -140,7 +140,7 @@ func TestExpiredWakesAreNotSent(t *testing.T) {
 		o := newOutbox()
 		o.add("1", "a", session.Call)
 		o.add("2", "a", session.Message)
-		time.Sleep(CallLife)
+		time.Sleep(session.CallLife)
 		run(t, o, map[string]App{"a": {Provider: provider(func(_ context.Context, n Notification) Result {
 			if n.Class == session.Call {
 				t.Error("an old call was sent")

@@ -41,15 +41,15 @@ type Progress struct {
 
 // Session is one bound resource.
 type Session struct {
-	Resource string             `json:"resource,omitempty"`
-	Client   string             `json:"client,omitempty"` // stable id of the client software's installation, where the server knows it
-	State    State              `json:"state"`
-	Epoch    uint64             `json:"epoch"`            // of the last event applied
-	Counter  uint64             `json:"n"`                // of the last event applied
-	Out      uint64             `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
-	Acked    uint64             `json:"acked,omitempty"`  // of which the client has acknowledged
-	Covered  [NumClasses]uint64 `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
-	Told     Mark               `json:"told,omitzero"`    // what told of it last; its node has the session
+	Resource string   `json:"resource,omitempty"`
+	Client   string   `json:"client,omitempty"` // stable id of the client software's installation, where the server knows it
+	State    State    `json:"state"`
+	Epoch    uint64   `json:"epoch"`            // of the last event applied
+	Counter  uint64   `json:"n"`                // of the last event applied
+	Out      uint64   `json:"out,omitempty"`    // stanzas sent so far (XEP-0198 outbound count)
+	Acked    uint64   `json:"acked,omitempty"`  // of which the client has acknowledged
+	Covered  Coverage `json:"covered,omitzero"` // per class: the outbound count up to which a wake was given
+	Told     Mark     `json:"told,omitzero"`    // what told of it last; its node has the session
 }
 
 // Address names an endpoint as XEP-0357 §5 does.

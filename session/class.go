@@ -1,21 +1,17 @@
 package session
 
-import (
-	"fmt"
-	"time"
-)
-
-// CallLife is how long a call rings: nobody lets a phone ring longer.
-const CallLife = 45 * time.Second
+import "fmt"
 
 // Class is the importance of a stanza, and of the wake it leads to. The order is
-// the order of importance: a wake of one class also covers every lower class.
+// the order of importance: a wake of one class also covers every lower class. What
+// follows from a class is in its row of the table of Importance.
 type Class uint8
 
 const (
 	Nothing      Class = iota // wakes nobody: receipts, chat states, own carbons, subjects
 	Silent                    // the sender could not say what it is: a background wake
 	Subscription              // somebody asks to see the presence of the user
+	Invitation                // somebody asks the user into a room (XEP-0045 §7.8, XEP-0249)
 	Group                     // a message in a room
 	Mention                   // a message in a room that names the user
 	Message                   // a message to the user
@@ -23,11 +19,9 @@ const (
 	NumClasses
 )
 
-var classNames = [NumClasses]string{"nothing", "silent", "subscription", "group", "mention", "message", "call"}
-
 func (c Class) String() string {
 	if c < NumClasses {
-		return classNames[c]
+		return importance[c].Name
 	}
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
@@ -37,8 +31,8 @@ func (c Class) Wakes() bool { return c > Nothing && c < NumClasses }
 
 // ParseClass reads the name that String gives.
 func ParseClass(s string) (Class, error) {
-	for c, name := range classNames {
-		if s == name {
+	for c, of := range importance {
+		if s == of.Name {
 			return Class(c), nil
 		}
 	}

@@ -10,6 +10,7 @@ const (
 	Nothing Class = iota
 	Silent
 	Subscription
+	Invitation
 	Group
 	Mention
 	Message

@@ -36,7 +36,7 @@ func (w *world) device() session.Address {
 }
 
 func (w *world) class() session.Class {
-	return rapid.SampledFrom([]session.Class{session.Message, session.Group, session.Call, session.Mention, session.Subscription, session.Silent, session.Nothing}).Draw(w.t, "class")
+	return rapid.SampledFrom([]session.Class{session.Message, session.Group, session.Call, session.Mention, session.Invitation, session.Subscription, session.Silent, session.Nothing}).Draw(w.t, "class")
 }
 
 func (w *world) key() string {

@@ -110,7 +110,7 @@ func (o open) add(r session.Reason) *Wake {
 	if o[r.Endpoint] == nil {
 		o[r.Endpoint] = make(map[session.Class]*Wake)
 	}
-	if r.Class != session.Call {
+	if r.Class.Importance().Merges {
 		for c, low := range o[r.Endpoint] {
 			if c < r.Class {
 				low.With = w
@@ -127,8 +127,8 @@ func (o open) find(r session.Reason) *Wake {
 	if w := o[r.Endpoint][r.Class]; w != nil || r.Verdict != session.Merged {
 		return w
 	}
-	for c := r.Class + 1; c < session.Call; c++ {
-		if w := o[r.Endpoint][c]; w != nil {
+	for c := r.Class + 1; c < session.NumClasses; c++ {
+		if w := o[r.Endpoint][c]; w != nil && c.Importance().Merges {
 			return w
 		}
 	}

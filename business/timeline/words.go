@@ -74,6 +74,8 @@ func stanza(c session.Class) string {
 		return "something of which nobody said what it is"
 	case session.Subscription:
 		return "a subscription request"
+	case session.Invitation:
+		return "an invitation to a room"
 	case session.Group:
 		return "a message in a room"
 	case session.Mention:

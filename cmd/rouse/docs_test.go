@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rouse/session"
 )
 
 // TestCommandsAreDescribed: docs/commands.md has every command with every flag,
@@ -79,5 +82,29 @@ func TestMetricsAreThere(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no metrics found in the documents")
+	}
+}
+
+// TestImportanceIsAsItIsTold: docs/importance.md has the table of classes as it is.
+func TestImportanceIsAsItIsTold(t *testing.T) {
+	text, err := os.ReadFile("../../docs/importance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, told, _ := strings.Cut(string(text), "| --- | --- | --- | --- | --- | --- |\n")
+	told, _, _ = strings.Cut(told, "\n\n")
+	var rows []string
+	for c := session.NumClasses - 1; ; c-- {
+		of := c.Importance()
+		urgent, merges := map[bool]string{true: "urgent", false: "in time"}[of.Urgent], map[bool]string{true: "yes", false: "no"}[of.Merges]
+		replaces := map[session.Collapse]string{session.Alone: "nothing", session.WithShown: "what is shown", session.WithSilent: "what is silent"}[of.Collapse]
+		if c == session.Nothing {
+			rows = append(rows, "| nothing | | | | | |")
+			break
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |", of.Name, urgent, of.Push, of.Life, replaces, merges))
+	}
+	if want := strings.Join(rows, "\n"); told != want {
+		t.Errorf("docs/importance.md has\n%s\nbut it is\n%s", told, want)
 	}
 }

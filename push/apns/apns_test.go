@@ -243,14 +243,15 @@ func TestHeadersAndPayload(t *testing.T) {
 		shown          bool
 		life           time.Duration
 	}{
-		{session.Silent, plain, "background", "5", topic, false, push.SilentLife},
-		{session.Subscription, plain, "alert", "10", topic, true, push.Life},
-		{session.Group, plain, "alert", "10", topic, true, push.Life},
-		{session.Mention, plain, "alert", "10", topic, true, push.Life},
-		{session.Message, plain, "alert", "10", topic, true, push.Life},
-		{session.Call, plain, "alert", "10", topic, true, push.CallLife},
-		{session.Call, voip, "voip", "10", topic + ".voip", false, push.CallLife},
-		{session.Message, voip, "alert", "10", topic, true, push.Life},
+		{session.Silent, plain, "background", "5", topic, false, session.SilentLife},
+		{session.Subscription, plain, "alert", "10", topic, true, session.Life},
+		{session.Invitation, plain, "alert", "10", topic, true, session.Life},
+		{session.Group, plain, "alert", "10", topic, true, session.Life},
+		{session.Mention, plain, "alert", "10", topic, true, session.Life},
+		{session.Message, plain, "alert", "10", topic, true, session.Life},
+		{session.Call, plain, "alert", "10", topic, true, session.CallLife},
+		{session.Call, voip, "voip", "10", topic + ".voip", false, session.CallLife},
+		{session.Message, voip, "alert", "10", topic, true, session.Life},
 	} {
 		t.Run(c.class.String()+" "+c.kind, func(t *testing.T) {
 			a.Forget()

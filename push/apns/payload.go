@@ -21,10 +21,10 @@ func (p *Provider) build(n push.Notification, content profile.ApplePush, now tim
 		PushType:    apns2.EPushType(content.Kind),
 		Payload:     content.Payload,
 	}
-	switch content.Kind {
-	case profile.VoIP:
+	if content.Kind == profile.VoIP {
 		out.Topic += ".voip"
-	case profile.Background:
+	}
+	if !n.Class.Importance().Urgent {
 		out.Priority = apns2.PriorityLow
 	}
 	return out

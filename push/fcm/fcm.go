@@ -202,7 +202,7 @@ func unreached(err error) push.Result {
 // would wait for the end of Doze.
 func build(n push.Notification, content profile.GooglePush, now time.Time) *messaging.Message {
 	android := &messaging.AndroidConfig{Priority: "high", CollapseKey: content.Collapse}
-	if n.Class < session.Subscription {
+	if !n.Class.Importance().Urgent {
 		android.Priority = "normal"
 	}
 	expires := n.Expires

@@ -225,12 +225,13 @@ func TestMessage(t *testing.T) {
 		ttl      time.Duration
 		collapse string
 	}{
-		{session.Silent, "normal", push.SilentLife, "5baa61"},
-		{session.Subscription, "high", push.Life, "5baa61"},
-		{session.Group, "high", push.Life, "5baa61"},
-		{session.Mention, "high", push.Life, "5baa61"},
-		{session.Message, "high", push.Life, "5baa61"},
-		{session.Call, "high", push.CallLife, ""},
+		{session.Silent, "normal", session.SilentLife, "5baa61"},
+		{session.Subscription, "high", session.Life, "5baa61"},
+		{session.Invitation, "high", session.Life, "5baa61"},
+		{session.Group, "high", session.Life, "5baa61"},
+		{session.Mention, "high", session.Life, "5baa61"},
+		{session.Message, "high", session.Life, "5baa61"},
+		{session.Call, "high", session.CallLife, ""},
 	} {
 		f.Forget()
 		n := wake(c.class)
@@ -261,7 +262,7 @@ func TestMessage(t *testing.T) {
 		t.Errorf("ttl %v", *m.Android.TTL)
 	}
 	n.Expires = time.Time{}
-	if m := build(n); *m.Android.TTL != push.Life {
+	if m := build(n); *m.Android.TTL != session.Life {
 		t.Errorf("ttl %v", *m.Android.TTL)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"rouse/push"
-	"rouse/session"
 )
 
 // Kind is what APNs calls a push type.
@@ -68,7 +67,7 @@ func (p Profile) Apple(n push.Notification, voip bool) (ApplePush, error) {
 // report a call at once, which Siskin can only with what the server encrypted.
 func (f *format) calls(n push.Notification, voip bool) (token string, ok bool) {
 	switch {
-	case n.Class != session.Call:
+	case !n.Class.Rings():
 		return "", false
 	case f.second && (n.Content.CallToken == "" || n.Content.Encrypted == "" || n.Content.IV == ""):
 		return "", false

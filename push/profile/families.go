@@ -16,6 +16,7 @@ type Alert struct {
 // general are the texts that give nothing away.
 var general = map[session.Class]Alert{
 	session.Subscription: {Title: "New contact", Body: "Somebody wants to be your contact"},
+	session.Invitation:   {Title: "Invitation", Body: "Somebody asks you into a group"},
 	session.Group:        {Title: "New message", Body: "There is something new in a group"},
 	session.Mention:      {Title: "New message", Body: "Somebody named you in a group"},
 	session.Message:      {Title: "New message", Body: "You have a new message"},
@@ -24,11 +25,13 @@ var general = map[session.Class]Alert{
 
 // text is what a push shows; false: it is silent.
 func (f *format) text(n push.Notification) (Alert, bool) {
-	a, shown := general[n.Class]
-	if shown && f.alert != nil {
-		a = f.alert(n)
+	switch {
+	case !n.Class.Shown():
+		return Alert{}, false
+	case f.alert != nil:
+		return f.alert(n), true
 	}
-	return a, shown
+	return general[n.Class], true
 }
 
 func nothing(push.Notification) map[string]any { return map[string]any{} }
@@ -71,7 +74,7 @@ func siskinKeys(n push.Notification) map[string]any {
 		}
 	}
 	switch {
-	case n.Class > session.Silent:
+	case n.Class.Shown():
 		keys["unread-messages"] = n.Count
 	case c.Read:
 		keys["unread-messages"] = 0 // has the app clear what it shows
@@ -95,7 +98,7 @@ func mongooseAlert(n push.Notification) Alert {
 // where nothing is shown.
 func mongooseKeys(n push.Notification) map[string]any {
 	keys := make(map[string]any)
-	if n.Class > session.Silent {
+	if n.Class.Shown() {
 		return keys
 	}
 	keys["message-count"] = n.Count

@@ -68,7 +68,7 @@ func (g GooglePush) size() int {
 // and nothing for calls. A hundred pending messages without collapse_key make FCM
 // throw away all of them.
 func (f *format) collapse(n push.Notification) string {
-	if n.Class == session.Call {
+	if n.Class.Importance().Collapse == session.Alone {
 		return ""
 	}
 	if f.hashed {

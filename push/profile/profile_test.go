@@ -41,6 +41,7 @@ func wakes() map[string]push.Notification {
 		"message":                       of(session.Message, none),
 		"silent":                        of(session.Silent, none),
 		"subscription":                  of(session.Subscription, none),
+		"invitation":                    of(session.Invitation, none),
 		"call":                          of(session.Call, none),
 		"message of an account of ours": of(session.Message, func(n *push.Notification) { n.Owner = "juliet@example.org" }),
 		"message in a room":             of(session.Group, func(n *push.Notification) { n.Content.Channel = "8843d7f92416211de9ebb963ff4ce28125932878" }),

@@ -41,7 +41,7 @@ type Words struct {
 // of gives what is said of a class. A text tells the push service that the wake is
 // of importance: servers say it so, and there is no other way.
 func (w Words) of(c session.Class) Words {
-	if c < session.Group {
+	if c < session.Invitation { // no message
 		w.Body = ""
 	}
 	return w

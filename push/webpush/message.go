@@ -43,13 +43,13 @@ func ttl(n push.Notification, now time.Time) time.Duration {
 	if expires.IsZero() {
 		expires = push.Expiry(n.Class, now)
 	}
-	return min(max(expires.Sub(now).Round(time.Second), time.Second), push.Life)
+	return min(max(expires.Sub(now).Round(time.Second), time.Second), session.Life)
 }
 
 // urgency is high for everything but a silent wake: what is less waits for a
 // device that is charging, or for the end of Doze (RFC 8030 §5.3).
 func urgency(c session.Class) string {
-	if c < session.Subscription {
+	if !c.Importance().Urgent {
 		return "low"
 	}
 	return "high"

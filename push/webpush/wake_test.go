@@ -107,7 +107,7 @@ func TestWake(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	got := w.Delivered()
-	if len(got) != 1 || string(got[0].Payload) != `{"account":"device","count":2}` || got[0].Priority != "high" || got[0].TTL > push.CallLife || got[0].Collapse != "" {
+	if len(got) != 1 || string(got[0].Payload) != `{"account":"device","count":2}` || got[0].Priority != "high" || got[0].TTL > session.CallLife || got[0].Collapse != "" {
 		t.Errorf("%+v", got)
 	}
 	w.Queue(pushtest.Reply{Status: 503, RetryAfter: "30"})

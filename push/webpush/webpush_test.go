@@ -89,12 +89,13 @@ func TestMessage(t *testing.T) {
 		ttl      time.Duration
 		collapse bool
 	}{
-		{session.Silent, "low", push.SilentLife, true},
-		{session.Subscription, "high", push.Life, true},
-		{session.Group, "high", push.Life, true},
-		{session.Mention, "high", push.Life, true},
-		{session.Message, "high", push.Life, true},
-		{session.Call, "high", push.CallLife, false},
+		{session.Silent, "low", session.SilentLife, true},
+		{session.Subscription, "high", session.Life, true},
+		{session.Invitation, "high", session.Life, true},
+		{session.Group, "high", session.Life, true},
+		{session.Mention, "high", session.Life, true},
+		{session.Message, "high", session.Life, true},
+		{session.Call, "high", session.CallLife, false},
 	} {
 		w.Forget()
 		n := wake(c.class, token)

@@ -133,3 +133,8 @@ func TestCall(t *testing.T) {
 		})
 	}
 }
+
+func TestClasses(t *testing.T) {
+	r := newRig(t, func(o *lab.EjabberdOptions) { o.Rooms = "rooms.example.test" })
+	servertest.Classes(t, r.Rig, "garden@rooms.example.test")
+}

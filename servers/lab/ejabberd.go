@@ -167,7 +167,7 @@ func (e *Ejabberd) Start(ctx context.Context) error {
 // start runs the emulator as it is: without distribution, which only a cluster
 // has, it needs no epmd, and without ejabberdctl no user of its own.
 func (e *Ejabberd) start(ctx context.Context) error {
-	libs, err := ejabberdLibraries()
+	libs, err := EjabberdLibraries()
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func Check() error {
 // CheckEjabberd is Check for an ejabberd and its clients.
 func CheckEjabberd() error {
 	var m missing
-	_, err := ejabberdLibraries()
+	_, err := EjabberdLibraries()
 	m.unless("ejabberd", err == nil)
 	m.unless("python3-slixmpp", exists(slixmpp))
 	return m.err()
@@ -77,8 +77,8 @@ func inPath(program string) bool { _, err := exec.LookPath(program); return err 
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
-// ejabberdLibraries is the directory that Debian's Erlang programs are below.
-func ejabberdLibraries() (string, error) {
+// EjabberdLibraries is the directory that Debian's Erlang programs are below.
+func EjabberdLibraries() (string, error) {
 	found, err := filepath.Glob("/usr/lib/*/ejabberd-*")
 	if err != nil {
 		return "", err

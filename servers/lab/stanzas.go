@@ -82,3 +82,37 @@ func (c *Client) Join(ctx context.Context, room, nick string) error {
 	})
 	return err
 }
+
+// Correction corrects the message of (XEP-0308).
+func Correction(to, typ, id, of, body string) string {
+	return message(to, typ, id, fmt.Sprintf(`<body>%s</body><replace xmlns='urn:xmpp:message-correct:0' id='%s'/>`, escape(body), escape(of)))
+}
+
+// Reaction is a reaction to the message of (XEP-0444), with a body for clients
+// that do not know these (XEP-0428).
+func Reaction(to, typ, id, of string) string {
+	return message(to, typ, id, fmt.Sprintf(`<body>+1</body><reactions xmlns='urn:xmpp:reactions:0' id='%s'><reaction>+1</reaction></reactions>`+
+		`<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reactions:0'><body/></fallback><store xmlns='urn:xmpp:hints'/>`, escape(of)))
+}
+
+// Retraction takes the message of back (XEP-0424), with a body for clients that
+// cannot.
+func Retraction(to, typ, id, of string) string {
+	return message(to, typ, id, fmt.Sprintf(`<body>/me takes back a message</body><retract xmlns='urn:xmpp:message-retract:1' id='%s'/>`+
+		`<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:message-retract:1'><body/></fallback><store xmlns='urn:xmpp:hints'/>`, escape(of)))
+}
+
+// Invite asks somebody into a room (XEP-0249).
+func Invite(to, id, room string) string {
+	return message(to, "normal", id, fmt.Sprintf(`<x xmlns='jabber:x:conference' jid='%s'/><store xmlns='urn:xmpp:hints'/>`, escape(room)))
+}
+
+// InviteBy has a room ask somebody in (XEP-0045 §7.8).
+func InviteBy(room, id, whom string) string {
+	return message(room, "normal", id, fmt.Sprintf(`<x xmlns='http://jabber.org/protocol/muc#user'><invite to='%s'/></x>`, escape(whom)))
+}
+
+// Hangup takes back a call that was proposed (XEP-0353).
+func Hangup(to, id, of string) string {
+	return message(to, "chat", id, fmt.Sprintf(`<retract xmlns='urn:xmpp:jingle-message:0' id='%s'/><store xmlns='urn:xmpp:hints'/>`, escape(of)))
+}

@@ -131,3 +131,8 @@ func TestCall(t *testing.T) {
 		})
 	}
 }
+
+func TestClasses(t *testing.T) {
+	r := newRig(t, func(o *lab.Options) { o.Rooms = "rooms.example.test" })
+	servertest.Classes(t, r.Rig, "garden@rooms.example.test")
+}

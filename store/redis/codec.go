@@ -236,9 +236,9 @@ func appendSession(b []byte, s session.Session) []byte {
 	l.mark(s.Told, s.Epoch)
 	l.uint(s.Out)
 	l.uint(s.Out - s.Acked)
-	l.value(s.Covered == [session.NumClasses]uint64{}, func(b []byte) []byte {
+	l.value(s.Covered == session.Coverage{}, func(b []byte) []byte {
 		c := newList(b)
-		for _, n := range s.Covered {
+		for _, n := range s.Covered.Written() {
 			c.uint(n)
 		}
 		return c.close()
@@ -257,12 +257,10 @@ func (s *sessionRow) UnmarshalJSON(text []byte) error {
 	if s.State >= session.NumStates {
 		return fmt.Errorf("unknown session state %d", s.State)
 	}
-	if len(covered) > len(s.Covered) {
-		return fmt.Errorf("%d classes are covered, there are %d", len(covered), len(s.Covered))
-	}
+	var err error
+	s.Covered, err = session.CoverageOf(covered)
 	s.Acked, s.Told = s.Out-unacked, markOf(told, s.Epoch)
-	copy(s.Covered[:], covered)
-	return nil
+	return err
 }
 
 func appendEndpoint(b []byte, e session.Endpoint) []byte {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"rouse/session"
 	"rouse/store"
 )
 
@@ -21,6 +22,12 @@ const (
 	lastScore = 999999999999999
 	rankSize  = 1000000000000000
 )
+
+// ranks are those of lua/common.lua: where a class is in the index.
+var ranks = [session.NumClasses]int64{
+	session.Nothing: 0, session.Silent: 1, session.Subscription: 2, session.Group: 3,
+	session.Mention: 4, session.Message: 5, session.Call: 6, session.Invitation: 7,
+}
 
 // scoreOf is the part of a score that tells the due time, not later than it is.
 func scoreOf(due int64) int64 {
@@ -95,7 +102,7 @@ func (sw *sweeping) take(shard int, value any) error {
 			return damaged(key(shard, dueName, ""), fmt.Errorf("it has an entry %q with score %q", list[i], list[i+1]))
 		}
 		class := id.key.Class
-		due := dueOf(score - int64(class)*rankSize)
+		due := dueOf(score - ranks[class]*rankSize)
 		sw.found = append(sw.found, candidate{id: id, due: due})
 		if inClass[class]++; inClass[class] == perShard { // there may be more behind it
 			sw.horizon[class] = min(sw.horizon[class], due)

@@ -114,7 +114,7 @@ func (v *verifying) owners(ctx context.Context, names []string) error {
 		v.pending[shard] += len(o.Account.Pending)
 		for k, w := range o.Account.Pending {
 			entries = append(entries, call{shard: shard, args: []any{"ZSCORE", key(shard, dueName, ""), member(o.Key, field(k))}})
-			want = append(want, strconv.FormatInt(int64(k.Class)*rankSize+scoreOf(nanos(w.Due)), 10))
+			want = append(want, strconv.FormatInt(ranks[k.Class]*rankSize+scoreOf(nanos(w.Due)), 10))
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 -- What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 
-local jid_bare = require "util.jid".bare;
+local jid = require "util.jid";
+local jid_bare, jid_resource = jid.bare, jid.resource;
 local sha256 = require "util.hashes".sha256;
 
 local xmlns_carbons = "urn:xmpp:carbons:2";
@@ -10,7 +11,7 @@ local forwarded = "/{urn:xmpp:forward:0}forwarded/{jabber:client}message";
 local lib = {};
 
 -- The classes that wake, the most important first.
-lib.classes = { "call", "message", "mention", "group", "subscription" };
+lib.classes = { "call", "message", "mention", "group", "invitation", "subscription" };
 
 -- The message inside a carbon or an archive's answer, else the stanza itself; and the id that the account's archive
 -- gave it, where the wrapping tells. Nothing at all for what another client of the account sent.
@@ -34,34 +35,96 @@ local function has_text(stanza, name, xmlns)
 	return text ~= nil and text ~= "";
 end
 
--- A body, or an encrypted payload: key transports and the like have none.
-local function has_content(stanza)
-	if has_text(stanza, "body") or has_text(stanza, "x", "jabber:x:encrypted") or has_text(stanza, "openpgp", "urn:xmpp:openpgp:0") then
-		return true;
-	end
-	for _, tag in ipairs(stanza.tags) do -- OMEMO of any version
-		if tag.name == "encrypted" and tag:get_child("payload") then return true; end
+-- What changes or remarks on an earlier message, and says nothing new: corrections (XEP-0308), reactions (XEP-0444),
+-- retractions (XEP-0424) and moderation (XEP-0425), also as they were fastened to it (XEP-0422).
+local about_another = {
+	["urn:xmpp:message-correct:0"] = "replace";
+	["urn:xmpp:reactions:0"] = "reactions";
+	["urn:xmpp:message-retract:0"] = "retract";
+	["urn:xmpp:message-retract:1"] = "retract";
+	["urn:xmpp:fasten:0"] = "apply-to";
+};
+
+-- A body is for clients that do not know these, and for nobody else (XEP-0428).
+local stands_for = {
+	["urn:xmpp:reactions:0"] = true; ["urn:xmpp:message-retract:0"] = true; ["urn:xmpp:message-retract:1"] = true;
+	["urn:xmpp:message-moderate:0"] = true; ["urn:xmpp:message-moderate:1"] = true; ["urn:xmpp:jingle-message:0"] = true;
+};
+
+local function is_about_another(message)
+	for _, tag in ipairs(message.tags) do
+		if about_another[tag.attr.xmlns] == tag.name then return true; end
 	end
 	return false;
 end
 
-local function mentions(stanza, account)
-	for tag in stanza:childtags("reference", "urn:xmpp:reference:0") do
-		if tag.attr.type == "mention" and tag.attr.uri then
-			local whom = tag.attr.uri:match("^xmpp:([^?]+)");
-			whom = whom and whom:gsub("%%(%x%x)", function (c) return string.char(tonumber(c, 16)); end);
-			if whom and jid_bare(whom) == account then return true; end
+-- Whether all of the body stands for something else.
+local function is_fallback(message)
+	for tag in message:childtags("fallback", "urn:xmpp:fallback:0") do
+		if stands_for[tag.attr["for"]] then
+			local body = tag:get_child("body");
+			if not body and #tag.tags == 0 or body and not body.attr.start and not body.attr["end"] then return true; end
 		end
 	end
 	return false;
 end
 
-local function is_invitation(stanza)
-	return stanza:get_child("x", "jabber:x:conference") or stanza:find("{http://jabber.org/protocol/muc#user}x/invite");
+-- A body, or an encrypted payload: key transports and the like have none.
+local function has_content(message)
+	if is_about_another(message) then return false; end
+	if has_text(message, "body") and not is_fallback(message) or has_text(message, "x", "jabber:x:encrypted") or has_text(message, "openpgp", "urn:xmpp:openpgp:0") then
+		return true;
+	end
+	for _, tag in ipairs(message.tags) do -- OMEMO of any version
+		if tag.name == "encrypted" and tag:get_child("payload") then return true; end
+	end
+	return false;
 end
 
--- The class of a stanza on its way to account (bare JID).
-function lib.class(stanza, account)
+-- Whether a letter or a digit begins at that byte: of the scripts that write spaces between words.
+local function is_letter(text, at)
+	local c, d = text:byte(at, at + 1);
+	if not c then return false; end
+	if c < 0x80 then return text:find("^[%w_]", at) ~= nil; end
+	return c >= 0xC3 and c <= 0xDF or c == 0xE0 and (d or 0) <= 0xB7 or c == 0xE1 and (d or 0) >= 0xB8; -- U+00C0 to U+0DFF, U+1E00 to U+1FFF
+end
+
+-- Whether the text has the name as a word. Case counts outside of ASCII only.
+local function has_word(text, name)
+	text, name = text:lower(), name:lower();
+	local from = 1;
+	while name ~= "" do
+		local first, last = text:find(name, from, true);
+		if not first then break; end
+		local before = first - 1;
+		while before > 1 and text:byte(before) >= 0x80 and text:byte(before) < 0xC0 do before = before - 1; end
+		if (before < 1 or not is_letter(text, before)) and not is_letter(text, last + 1) then return true; end
+		from = first + 1;
+	end
+	return false;
+end
+
+-- nick is what the user is called in the room, nil if nobody knows.
+local function mentions(message, account, nick)
+	local room = jid_bare(message.attr.from);
+	for tag in message:childtags("reference", "urn:xmpp:reference:0") do
+		if tag.attr.type == "mention" and tag.attr.uri then
+			local whom = tag.attr.uri:match("^xmpp:([^?]+)");
+			whom = whom and whom:gsub("%%(%x%x)", function (c) return string.char(tonumber(c, 16)); end);
+			local bare = whom and jid_bare(whom);
+			if bare and (bare == account or nick and bare == room and jid_resource(whom) == nick) then return true; end
+		end
+	end
+	local body = message:get_child_text("body");
+	return nick ~= nil and body ~= nil and has_word(body, nick);
+end
+
+local function is_invitation(message)
+	return message:find("{http://jabber.org/protocol/muc#user}x/invite") or message:get_child("x", "jabber:x:conference");
+end
+
+-- The class of a stanza on its way to account (bare JID). nick_in gives what the user is called in a room, or nil.
+function lib.class(stanza, account, nick_in)
 	if stanza.name == "presence" then
 		return stanza.attr.type == "subscribe" and "subscription" or "nothing";
 	elseif stanza.name ~= "message" then
@@ -69,15 +132,17 @@ function lib.class(stanza, account)
 	end
 	local message = unwrap(stanza, account);
 	if not message then return "nothing"; end
-	local kind = message.attr.type;
-	if kind == "error" or kind == "headline" or jid_bare(message.attr.from) == account then
+	local kind, from = message.attr.type, jid_bare(message.attr.from);
+	if kind == "error" or kind == "headline" or from == account then
 		return "nothing";
 	elseif kind == "groupchat" then
 		if not has_content(message) then return "nothing"; end
-		return mentions(message, account) and "mention" or "group";
+		return mentions(message, account, from and nick_in(from)) and "mention" or "group";
 	elseif message:get_child("propose", "urn:xmpp:jingle-message:0") then
 		return "call";
-	elseif has_content(message) or is_invitation(message) then
+	elseif is_invitation(message) then
+		return "invitation";
+	elseif has_content(message) then
 		return "message";
 	end
 	return "nothing";

@@ -33,6 +33,9 @@ local queue, sessions, endpoints, picture; -- below
 -- What the user's own clients said in rooms comes back to all of them, and wakes none.
 local own_in_room = cache.new(1000);
 
+-- What users are called in rooms, as the rooms said when they came in.
+local nicks = cache.new(100000);
+
 -- Who wrote last to a user, for publishes that shall name them.
 local senders = cache.new(10000);
 
@@ -41,7 +44,7 @@ local function own_key(user, room, id) return user.." "..room.." "..id; end
 -- Class, key and tag of a stanza on its way to the user.
 local function class_and_key(stanza, user)
 	local account = jid.join(user, host);
-	local class = classify.class(stanza, account);
+	local class = classify.class(stanza, account, function (room) return nicks:get(user.." "..room); end);
 	if (class == "group" or class == "mention") and stanza.attr.id and stanza.attr.from then
 		local said = own_in_room:get(own_key(user, jid.bare(stanza.attr.from), stanza.attr.id));
 		if said and now() - said < 120 then class = "nothing"; end
@@ -225,6 +228,16 @@ hook("pre-message/bare", function (event)
 	if user and stanza.attr.type == "groupchat" and stanza.attr.id then
 		own_in_room:set(own_key(user, stanza.attr.to or "", stanza.attr.id), now());
 	end
+end, 100);
+
+-- A room says who one is there (XEP-0045 §7.2.2, status 110).
+hook("presence/full", function (event)
+	local stanza = event.stanza;
+	if stanza.attr.type then return; end
+	local x = stanza:get_child("x", "http://jabber.org/protocol/muc#user");
+	if not x or not x:get_child_with_attr("status", nil, "code", "110") then return; end
+	local user, room, nick = jid.node(stanza.attr.to), jid.bare(stanza.attr.from), jid.resource(stanza.attr.from);
+	if user and nick then nicks:set(user.." "..room, nick); end
 end, 100);
 
 hook("presence/bare", function (event)

@@ -27,7 +27,8 @@ end
 -- A pending wake has an entry in the index of its shard. Its score is its class
 -- and, below that, its due time in microseconds since 2020: exact in a double
 -- until 2051. What is exact to the nanosecond stands in the row.
-local RANK = {nothing = 0, silent = 1, subscription = 2, group = 3, mention = 4, message = 5, call = 6}
+-- A class keeps its rank for ever; it is not that of its importance.
+local RANK = {nothing = 0, silent = 1, subscription = 2, group = 3, mention = 4, message = 5, call = 6, invitation = 7}
 
 local function member(owner, field)
   return #owner .. ' ' .. owner .. ' ' .. field

@@ -1,31 +1,35 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, class_key_tag_and_sender/2, class/2, key/2, is_call/1]).
+-export([classes/0, class_key_tag_and_sender/3, class/3, key/2, is_call/1]).
 
 -include("xmpp.hrl").
 
 -define(NS_CALL, <<"urn:xmpp:jingle-message:0">>).
+-define(NS_INVITE, <<"jabber:x:conference">>).
+-define(NS_REFERENCE, <<"urn:xmpp:reference:0">>).
+-define(NS_FALLBACK, <<"urn:xmpp:fallback:0">>).
 
 %% The classes that wake, the most important first.
-classes() -> [<<"call">>, <<"message">>, <<"mention">>, <<"group">>, <<"subscription">>].
+classes() -> [<<"call">>, <<"message">>, <<"mention">>, <<"group">>, <<"invitation">>, <<"subscription">>].
 
-%% Class, key, tag and sender of a stanza on its way to the account (bare JID, normal form).
-class_key_tag_and_sender(Stanza, Account) ->
+%% Class, key, tag and sender of a stanza on its way to the account (bare JID, normal form). NickIn gives what the user is
+%% called in a room, or undefined.
+class_key_tag_and_sender(Stanza, Account, NickIn) ->
     El = element_of(Stanza),
-    {class(El, Account), key(El, Account), tag(El, Account), sender(El, Account)}.
+    {class(El, Account, NickIn), key(El, Account), tag(El, Account), sender(El, Account)}.
 
-class(#xmlel{name = <<"presence">>} = El, _) ->
+class(#xmlel{name = <<"presence">>} = El, _, _) ->
     case attr(<<"type">>, El) of
 	<<"subscribe">> -> <<"subscription">>;
 	_ -> <<"nothing">>
     end;
-class(#xmlel{name = <<"message">>} = El, Account) ->
+class(#xmlel{name = <<"message">>} = El, Account, NickIn) ->
     case unwrap(El, Account) of
 	none -> <<"nothing">>;
-	{Message, _} -> class_of_message(Message, Account)
+	{Message, _} -> class_of_message(Message, Account, NickIn)
     end;
-class(_, _) -> <<"nothing">>.
+class(_, _, _) -> <<"nothing">>.
 
 key(El, Account) ->
     case unwrap(El, Account) of
@@ -62,24 +66,26 @@ is_call(#message{sub_els = Els}) ->
 	      end, Els);
 is_call(_) -> false.
 
-class_of_message(Message, Account) ->
+class_of_message(Message, Account, NickIn) ->
     case {attr(<<"type">>, Message), bare(attr(<<"from">>, Message))} of
 	{<<"error">>, _} -> <<"nothing">>;
 	{<<"headline">>, _} -> <<"nothing">>;
 	{_, Account} -> <<"nothing">>;
-	{<<"groupchat">>, _} ->
+	{<<"groupchat">>, Room} ->
 	    case has_content(Message) of
 		false -> <<"nothing">>;
 		true ->
-		    case mentions(Message, Account) of
+		    case mentions(Message, Account, Room, NickIn(Room)) of
 			true -> <<"mention">>;
 			false -> <<"group">>
 		    end
 	    end;
 	_ ->
 	    IsCall = child(Message, <<"propose">>, ?NS_CALL) /= none,
-	    HasContent = has_content(Message) orelse is_invitation(Message),
+	    IsInvitation = is_invitation(Message),
+	    HasContent = has_content(Message),
 	    if IsCall -> <<"call">>;
+	       IsInvitation -> <<"invitation">>;
 	       HasContent -> <<"message">>;
 	       true -> <<"nothing">>
 	    end
@@ -128,33 +134,76 @@ in_room_notice(El) ->
     end.
 
 %% A body, or an encrypted payload: key transports and the like have none.
-has_content(Message) ->
-    has_text(child(Message, <<"body">>, <<"jabber:client">>))
-	orelse has_text(child(Message, <<"x">>, <<"jabber:x:encrypted">>))
-	orelse has_text(child(Message, <<"openpgp">>, <<"urn:xmpp:openpgp:0">>))
-	orelse lists:any(fun(El) -> fxml:get_subtag(El, <<"payload">>) /= false end,
-			 [El || #xmlel{name = <<"encrypted">>} = El <- Message#xmlel.children]). % OMEMO of any version
+has_content(#xmlel{children = Els} = Message) ->
+    not lists:any(fun is_about_another/1, Els) andalso
+	(has_text(child(Message, <<"body">>, <<"jabber:client">>)) andalso not lists:any(fun is_fallback/1, Els)
+	 orelse has_text(child(Message, <<"x">>, <<"jabber:x:encrypted">>))
+	 orelse has_text(child(Message, <<"openpgp">>, <<"urn:xmpp:openpgp:0">>))
+	 orelse lists:any(fun(El) -> fxml:get_subtag(El, <<"payload">>) /= false end,
+			  [El || #xmlel{name = <<"encrypted">>} = El <- Els])). % OMEMO of any version
 
 has_text(none) -> false;
 has_text(El) -> fxml:get_tag_cdata(El) /= <<>>.
 
+%% What changes or remarks on an earlier message, and says nothing new: corrections (XEP-0308), reactions (XEP-0444),
+%% retractions (XEP-0424) and moderation (XEP-0425), also as they were fastened to it (XEP-0422).
+is_about_another(#xmlel{name = Name} = El) ->
+    case {Name, attr(<<"xmlns">>, El)} of
+	{<<"replace">>, <<"urn:xmpp:message-correct:0">>} -> true;
+	{<<"reactions">>, <<"urn:xmpp:reactions:0">>} -> true;
+	{<<"retract">>, <<"urn:xmpp:message-retract:0">>} -> true;
+	{<<"retract">>, <<"urn:xmpp:message-retract:1">>} -> true;
+	{<<"apply-to">>, <<"urn:xmpp:fasten:0">>} -> true;
+	_ -> false
+    end;
+is_about_another(_) -> false.
+
+%% Whether all of the body is for clients that do not know these, and for nobody else (XEP-0428).
+is_fallback(#xmlel{name = <<"fallback">>, children = Els} = El) ->
+    attr(<<"xmlns">>, El) == ?NS_FALLBACK andalso stands_for(attr(<<"for">>, El)) andalso
+	case fxml:get_subtag(El, <<"body">>) of
+	    false -> not lists:any(fun(Child) -> is_record(Child, xmlel) end, Els);
+	    Body -> attr(<<"start">>, Body) == <<>> andalso attr(<<"end">>, Body) == <<>>
+	end;
+is_fallback(_) -> false.
+
+stands_for(<<"urn:xmpp:reactions:0">>) -> true;
+stands_for(<<"urn:xmpp:message-retract:0">>) -> true;
+stands_for(<<"urn:xmpp:message-retract:1">>) -> true;
+stands_for(<<"urn:xmpp:message-moderate:0">>) -> true;
+stands_for(<<"urn:xmpp:message-moderate:1">>) -> true;
+stands_for(?NS_CALL) -> true;
+stands_for(_) -> false.
+
 is_invitation(Message) ->
     case child(Message, <<"x">>, <<"http://jabber.org/protocol/muc#user">>) of
-	none -> child(Message, <<"x">>, <<"jabber:x:conference">>) /= none;
-	X -> fxml:get_subtag(X, <<"invite">>) /= false orelse child(Message, <<"x">>, <<"jabber:x:conference">>) /= none
+	none -> child(Message, <<"x">>, ?NS_INVITE) /= none;
+	X -> fxml:get_subtag(X, <<"invite">>) /= false orelse child(Message, <<"x">>, ?NS_INVITE) /= none
     end.
 
-mentions(Message, Account) ->
+%% Nick is what the user is called in the room, undefined if nobody knows.
+mentions(#xmlel{children = Els} = Message, Account, Room, Nick) ->
     lists:any(fun(#xmlel{name = <<"reference">>} = El) ->
-		      attr(<<"xmlns">>, El) == <<"urn:xmpp:reference:0">> andalso attr(<<"type">>, El) == <<"mention">>
-			  andalso mentioned(attr(<<"uri">>, El)) == Account;
+		      attr(<<"xmlns">>, El) == ?NS_REFERENCE andalso attr(<<"type">>, El) == <<"mention">>
+			  andalso is_user(mentioned(attr(<<"uri">>, El)), Account, Room, Nick);
 		 (_) -> false
-	      end, Message#xmlel.children).
+	      end, Els)
+	orelse Nick /= undefined andalso
+	case child(Message, <<"body">>, <<"jabber:client">>) of
+	    none -> false;
+	    Body -> has_word(lower(fxml:get_tag_cdata(Body)), lower(Nick))
+	end.
 
+is_user({Account, _}, Account, _, _) -> true;
+is_user({Room, Nick}, _, Room, Nick) -> true;
+is_user(_, _, _, _) -> false.
+
+%% Bare JID and resource.
 mentioned(<<"xmpp:", Rest/binary>>) ->
     [Whom | _] = binary:split(Rest, <<"?">>),
-    bare(unescape(Whom, <<>>));
-mentioned(_) -> <<>>.
+    JID = unescape(Whom, <<>>),
+    {bare(JID), resource(JID)};
+mentioned(_) -> undefined.
 
 unescape(<<$%, Hex:2/binary, Rest/binary>>, Done) ->
     try unescape(Rest, <<Done/binary, (binary_to_integer(Hex, 16))>>)
@@ -162,6 +211,40 @@ unescape(<<$%, Hex:2/binary, Rest/binary>>, Done) ->
     end;
 unescape(<<C, Rest/binary>>, Done) -> unescape(Rest, <<Done/binary, C>>);
 unescape(<<>>, Done) -> Done.
+
+%% Whether the text has the name as a word, both in lower case. Case counts outside of ASCII only.
+has_word(_, <<>>) -> false;
+has_word(Text, Name) -> has_word(Text, Name, 0).
+
+has_word(Text, Name, From) ->
+    case binary:match(Text, Name, [{scope, {From, byte_size(Text) - From}}]) of
+	nomatch -> false;
+	{At, Length} ->
+	    case At > 0 andalso is_letter(Text, begins(Text, At - 1)) orelse is_letter(Text, At + Length) of
+		false -> true;
+		true -> has_word(Text, Name, At + 1)
+	    end
+    end.
+
+%% Where the character begins that has its last byte there.
+begins(Text, At) ->
+    case binary:at(Text, At) of
+	C when At > 0, C >= 16#80, C < 16#C0 -> begins(Text, At - 1);
+	_ -> At
+    end.
+
+%% Whether a letter or a digit begins there: of the scripts that write spaces between words.
+is_letter(Text, At) ->
+    case Text of
+	<<_:At/binary, C, _/binary>> when C < 16#80 ->
+	    C >= $a andalso C =< $z orelse C >= $0 andalso C =< $9 orelse C == $_;
+	<<_:At/binary, C, _/binary>> when C >= 16#C3, C =< 16#DF -> true; % U+00C0 and more
+	<<_:At/binary, 16#E0, C, _/binary>> -> C =< 16#B7;                  % to U+0DFF
+	<<_:At/binary, 16#E1, C, _/binary>> -> C >= 16#B8;                  % U+1E00 to U+1FFF
+	_ -> false
+    end.
+
+lower(Text) -> << <<(if C >= $A, C =< $Z -> C + 32; true -> C end)>> || <<C>> <= Text >>.
 
 %% The id that the account's archive gave to the stanza.
 stanza_id(#xmlel{children = Els}, Account) ->
@@ -205,6 +288,11 @@ attr_or(Name, El, Default) ->
     case attr(Name, El) of
 	<<>> -> Default;
 	Value -> Value
+    end.
+
+resource(JID) ->
+    try (jid:decode(JID))#jid.lresource
+    catch _:_ -> <<>>
     end.
 
 bare(<<>>) -> <<>>;

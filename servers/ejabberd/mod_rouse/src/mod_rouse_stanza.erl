@@ -13,7 +13,8 @@
 
 %% Class, key and tag of a stanza on its way to the user.
 class_key_and_tag(Stanza, User, Host) ->
-    {Class, Key, Tag, Sender} = mod_rouse_classify:class_key_tag_and_sender(Stanza, jid:encode({User, Host, <<>>})),
+    {Class, Key, Tag, Sender} = mod_rouse_classify:class_key_tag_and_sender(
+				  Stanza, jid:encode({User, Host, <<>>}), fun(Room) -> mod_rouse_table:nick(Host, User, Room) end),
     case Class == <<"nothing">> orelse is_own(Class, Stanza, User, Host) of
 	true -> {<<"nothing">>, Key, Tag};
 	false ->
@@ -93,6 +94,18 @@ user_receive({#message{meta = Meta} = Message, #{jid := #jid{luser = User, lserv
 		      true ->
 			  call(class_key_and_tag(Message, User, Host), User, Host);
 		      false -> ok
+		  end,
+		  Acc
+	  end);
+%% A room says who one is there (XEP-0045 §7.2.2, status 110).
+user_receive({#presence{type = available, from = #jid{lresource = Nick} = Occupant} = Presence, #{jid := #jid{luser = User, lserver = Host}}} = Acc)
+  when Nick /= <<>> ->
+    guard(nick, Acc,
+	  fun() ->
+		  case xmpp:try_subtag(Presence, #muc_user{}) of
+		      #muc_user{status_codes = Codes} ->
+			  lists:member(110, Codes) andalso mod_rouse_table:called(Host, User, jid:encode(jid:tolower(jid:remove_resource(Occupant))), Nick);
+		      _ -> ok
 		  end,
 		  Acc
 	  end);

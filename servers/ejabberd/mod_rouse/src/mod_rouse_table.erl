@@ -1,18 +1,20 @@
 %% What all processes may look up: an ETS table that belongs to the queue's process and bears its name.
 -module(mod_rouse_table).
 
--export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, wrote/4, sender/3, tidy/1]).
+-export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, called/4, nick/3, wrote/4, sender/3, tidy/1]).
 
 -define(HEARD_LATELY, 10000).
 -define(SAID, 120000).
 -define(MAX_SAID, 10000).
+-define(CALLED, 2592000000). % 30 days
+-define(MAX_CALLED, 100000).
 -define(WROTE, 3600000).
 
 name(Host) -> gen_mod:get_module_proc(Host, mod_rouse).
 
 new(Host) ->
     ets:new(name(Host), [named_table, public, ordered_set, {read_concurrency, true}]),
-    note(Host, said, 0). % how many there are
+    [note(Host, What, 0) || What <- [said, called]]. % how many there are
 
 note(Host, What, Value) -> ets:insert(name(Host), {What, Value}).
 
@@ -59,6 +61,25 @@ has_said(Host, User, Room, ID) ->
 	[] -> false
     end.
 
+%% --- What users are called in rooms, as the rooms said when they came in.
+
+called(Host, User, Room, Nick) ->
+    Key = {called, User, Room},
+    ets:update_element(name(Host), Key, [{2, now_ms()}, {3, Nick}]) orelse
+	noted(Host, called) < ?MAX_CALLED andalso ets:insert_new(name(Host), {Key, now_ms(), Nick}) andalso
+	ets:update_counter(name(Host), called, 1),
+    ok.
+
+nick(Host, User, Room) ->
+    Key = {called, User, Room},
+    case ets:lookup(name(Host), Key) of
+	[{_, At, Nick}] ->
+	    Now = now_ms(),
+	    Now - At > ?CALLED div 30 andalso ets:update_element(name(Host), Key, {2, Now}), % the room is in use
+	    Nick;
+	[] -> undefined
+    end.
+
 %% --- Who wrote last to a user: one of each class, for publishes that shall name them.
 
 wrote(_, _, _, undefined) -> ok;
@@ -75,6 +96,8 @@ tidy(Host) ->
     Now = now_ms(),
     Gone = ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', Now - ?SAID}], [true]}]),
     ets:update_counter(name(Host), said, -Gone),
+    Left = ets:select_delete(name(Host), [{{{called, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?CALLED}], [true]}]),
+    ets:update_counter(name(Host), called, -Left),
     ets:select_delete(name(Host), [{{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
 
 now_ms() -> erlang:system_time(millisecond).
