@@ -13,6 +13,8 @@
 //
 // # The rules
 //
+// docs/rules.md tells them to people, with reasons and examples.
+//
 //	a1  an <r/> is unanswered for too long, and every stanza to that session until
 //	    it is heard from: the endpoints of that session
 //	a2  hibernation started: the same, for what is unread in the queue
