@@ -24,12 +24,20 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		},
 		"3 account": func(t *rapid.T) { w.tell(w.ofAccount(), rapid.SampledFrom(w.nodes).Draw(t, "node")) },
 		"4 stanza":  func(t *rapid.T) { w.stanza() },
-		"5 time":    func(t *rapid.T) { w.pass(time.Duration(rapid.IntRange(1, 90_000).Draw(t, "ms")) * time.Millisecond) },
+		"5 time":    func(t *rapid.T) { w.pass(w.while()) },
 		"6 rare":    func(t *rapid.T) { w.rare() },
 	}
 }
 
 func (w *world) client() *client { return rapid.SampledFrom(w.clients).Draw(w.t, "client") }
+
+// while is how long nothing happens: often just as long as something counts.
+func (w *world) while() time.Duration {
+	if rapid.Bool().Draw(w.t, "just") {
+		return rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second, 45 * time.Second, time.Minute, 2 * time.Minute}).Draw(w.t, "so long")
+	}
+	return time.Duration(rapid.IntRange(1, 90_000).Draw(w.t, "ms")) * time.Millisecond
+}
 
 func (w *world) device() session.Address {
 	return session.Address{Service: service, Node: rapid.SampledFrom(devices).Draw(w.t, "device")}
