@@ -276,6 +276,7 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.string(e.Dead)
 	l.times(e.Calls)
 	l.times(e.Silents)
+	l.value(e.Behind == 0, func(b []byte) []byte { return appendString(b, e.Behind.String()) })
 	return l.close()
 }
 
@@ -283,7 +284,7 @@ func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, woken int64
 	var told markRow
 	var calls, silents []int64
-	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)

@@ -15,7 +15,7 @@ import (
 	"rouse/store"
 )
 
-// full is an account with something in every field.
+// full is an account with something in every field (TestFull).
 func full() session.Account {
 	phone := session.Address{Service: "push.example.org", Node: "n1"}
 	nodeless := session.Address{Service: "push.other.example"}
@@ -27,7 +27,7 @@ func full() session.Account {
 			"b": {State: session.Active, Epoch: 4, Counter: 1, Told: session.Mark{Node: "ejabberd@b", Epoch: 4, Seq: 2}},
 		},
 		Endpoints: map[session.Address]session.Endpoint{
-			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Told: session.Mark{Epoch: 4, Seq: 9}, Woken: noon.Add(2), WokenAs: session.Call,
+			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Told: session.Mark{Epoch: 4, Seq: 9}, Woken: noon.Add(2), WokenAs: session.Call, Behind: session.Group,
 				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)}},
 			nodeless: {Enabled: noon, Told: session.Mark{Node: "ejabberd@a", Epoch: 1<<63 + 9, Seq: 1}, Dead: "apns: 410"},
 		},
