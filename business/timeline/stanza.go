@@ -92,10 +92,8 @@ func (f *Fate) wakes(all []*Entry, last time.Time) {
 				continue
 			}
 			switch {
-			case f.Wake == nil && f.Because.Verdict == session.Covered && !l.At.After(f.Because.At):
-				f.Wake = l.Wake
-			case f.Because.Verdict == session.Covered && f.Wake != nil && !l.At.After(f.Because.At):
-				f.Wake = l.Wake // a later one
+			case f.Because.Verdict == session.Covered && !l.At.After(f.Because.At):
+				f.Wake = l.Wake // the last one before
 			case f.Wake == nil && f.Next == nil && !l.At.Before(last) && asleep(l.Event):
 				f.Next = l.Wake
 			}
