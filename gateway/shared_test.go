@@ -18,6 +18,7 @@ import (
 type counted struct {
 	store.Store
 	loads, commits, conflicts, registrations atomic.Int32
+	reading                                  func() // before a registration is read; nil: nothing
 }
 
 func (c *counted) Load(ctx context.Context, key string) (store.Owner, error) {
@@ -36,6 +37,9 @@ func (c *counted) Commit(ctx context.Context, x store.Commit) (uint64, error) {
 
 func (c *counted) Registration(ctx context.Context, node string) (session.Registration, error) {
 	c.registrations.Add(1)
+	if c.reading != nil {
+		c.reading()
+	}
 	return c.Store.Registration(ctx, node)
 }
 
@@ -108,6 +112,49 @@ func TestWhatAnotherProcessDidIsDecidedOn(t *testing.T) {
 	a.settle(rest[0], session.Sent)
 	if o, err := st.Store.Load(t.Context(), juliet); err != nil || len(o.Account.Pending) != 0 {
 		t.Errorf("still owed: %+v, %v", o.Account.Pending, err)
+	}
+}
+
+// TestADecisionDuringAClaimKnowsAllOfIt: several wakes of an account are claimed
+// together, and while their registrations are read an earlier one is settled. What
+// is given back afterwards is free at once, and not only when its lease ends.
+func TestADecisionDuringAClaimKnowsAllOfIt(t *testing.T) {
+	a, b, st := neighbours(t)
+	var events []session.Event
+	for _, name := range []string{"desk", "pad", "phone", "watch"} {
+		ep, secret := a.device(name)
+		events = append(events, session.Event{Kind: session.Enable, Address: ep, Secret: session.Fingerprint(secret)})
+	}
+	a.take(append(events, session.Event{Kind: session.Offline, Class: session.Message, Key: "s:1"})...)
+	claim := func(n int) []session.Job {
+		t.Helper()
+		jobs, err := b.Claim(t.Context(), n)
+		if err != nil || len(jobs) != n {
+			t.Fatalf("%+v, %v, want %d", jobs, err, n)
+		}
+		return jobs
+	}
+	b.settle(claim(1)[0], session.Sent) // from now on it knows the account
+	sent := claim(1)[0]
+	st.reading = func() {
+		st.reading = nil
+		b.settle(sent, session.Sent)
+	}
+	jobs := claim(2)
+	if st.reading != nil {
+		t.Fatal("no registration was read")
+	}
+	for _, j := range jobs {
+		b.settle(j, session.Again)
+	}
+	o, err := st.Store.Load(t.Context(), juliet)
+	if err != nil || len(o.Account.Pending) != 2 {
+		t.Fatalf("%+v, %v", o.Account.Pending, err)
+	}
+	for k, w := range o.Account.Pending {
+		if w.Claimed(b.clock()) || w.Attempt != 1 {
+			t.Errorf("the wake of %s was given back, and is %+v", k.Node, w)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,9 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.claimed(claimed)
 	jobs := make([]session.Job, 0, len(claimed))
 	for _, c := range claimed {
-		g.owners.change(c.Owner, after(c))
 		job := session.Job{Owner: c.Owner, Key: c.Key, Wake: c.Wake, ID: wakeID(c)}
 		dead, err := g.target(ctx, &job)
 		if err != nil {
@@ -45,17 +46,39 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 // reread is when a registration is read again that could not be read.
 const reread = 2 * time.Second
 
-// after brings an owner that is known as of before a claim up to date with it,
+// claimed brings owners that are known as of before a claim up to date with it,
 // which spares settling a read. Anything else that is known proves outdated at
 // its next commit.
-func after(c store.Claimed) func(store.Owner) (store.Owner, bool) {
-	return func(o store.Owner) (store.Owner, bool) {
-		if o.Version != c.Before && o.Version != c.After {
-			return o, false
+func (g *Gateway) claimed(list []store.Claimed) {
+	owners := make(map[string][]store.Claimed)
+	for _, c := range list {
+		owners[c.Owner] = append(owners[c.Owner], c)
+	}
+	for owner, taken := range owners {
+		g.owners.change(owner, after(taken))
+	}
+}
+
+// after applies what was claimed of an owner, step by step, and each step whole: as
+// of its version all of it is stored, and a decision made without a part of it would
+// be stored all the same.
+func after(taken []store.Claimed) func(store.Owner) (store.Owner, bool) {
+	return func(o store.Owner) (_ store.Owner, changed bool) {
+		for {
+			i := slices.IndexFunc(taken, func(c store.Claimed) bool { return c.Before != 0 && c.Before == o.Version })
+			if i < 0 {
+				return o, changed
+			}
+			if !changed {
+				o.Account.Pending, changed = maps.Clone(o.Account.Pending), true
+			}
+			o.Version = taken[i].After
+			for _, c := range taken {
+				if c.After == o.Version {
+					o.Account.Pending[c.Key] = c.Wake
+				}
+			}
 		}
-		o.Version, o.Account.Pending = c.After, maps.Clone(o.Account.Pending)
-		o.Account.Pending[c.Key] = c.Wake
-		return o, true
 	}
 }
 
