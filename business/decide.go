@@ -21,6 +21,7 @@ func Decide(a session.Account, e session.Event, p Policy, now time.Time) (sessio
 	} else {
 		d.account()
 	}
+	d.release()
 	return d.a, d.reasons
 }
 
@@ -34,8 +35,8 @@ type decision struct {
 	about   stanza
 }
 
-// stanza is which stanza a reason is about, where that is not the event's.
-type stanza struct{ key, tag string }
+// stanza is which stanza a decision is about, where that is not the event's.
+type stanza struct{ key, tag, chat string }
 
 // applied reports whether the event, or a later one of its session or account,
 // was applied before: batches are repeated when their answer got lost.
@@ -78,17 +79,23 @@ func (d *decision) forget() {
 		d.a.Seen = slices.Delete(d.a.Seen, 0, n)
 	}
 	d.a.Ended = slices.DeleteFunc(d.a.Ended, func(x session.Ending) bool { return d.now.Sub(x.At) >= rememberEnds })
+	d.a.Waits = d.waits()
 	if n := len(d.a.Ended) - maxEndings; n > 0 {
 		d.a.Ended = slices.Delete(d.a.Ended, 0, n)
 	}
 }
 
+// of gives the stanza that is decided.
+func (d *decision) of() stanza {
+	if d.about != (stanza{}) {
+		return d.about
+	}
+	return stanza{d.e.Key, d.e.Tag, d.e.Chat}
+}
+
 // say records what was decided about one endpoint (zero: the account).
 func (d *decision) say(rule string, v session.Verdict, class session.Class, ep session.Address, why string) {
-	about := d.about
-	if about == (stanza{}) {
-		about = stanza{d.e.Key, d.e.Tag}
-	}
+	about := d.of()
 	d.reasons = append(d.reasons, session.Reason{
 		At: d.now, Rule: rule, Event: d.e.Kind, Verdict: v, Class: class,
 		Endpoint: ep, Session: d.e.Session, Why: why,

@@ -24,4 +24,8 @@
 //	b'  a call: all endpoints, except of an active session heard from in the last 10 s
 //	c   stored offline, or a room's message for a member without session: all endpoints
 //	p   a server that knows no session of ours publishes: the endpoint
+//	r   a chat is read or answered, or a call taken, by one session: nobody; what is
+//	    owed to others for it is withdrawn
+//
+// Where Policy.Grace is set, wakes wait that long while another session is active.
 package business

@@ -51,6 +51,7 @@ func Leave(a session.Account, node string, told session.Mark, now time.Time) (se
 		d.a.Endpoints[addr] = ep
 		d.say("", session.Quiet, session.Nothing, addr, "the node of the cluster that told of it is gone; the picture of another one shows whether it is there")
 	}
+	d.release()
 	return d.a, d.reasons
 }
 

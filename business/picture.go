@@ -77,5 +77,6 @@ func Sweep(a session.Account, began session.Mark, p Policy, now time.Time) (sess
 		}
 	}
 	d.boundThirds(session.Address{})
+	d.release()
 	return d.a, d.reasons
 }

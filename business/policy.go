@@ -12,6 +12,10 @@ type Policy struct {
 	// wakes of a higher class than the last do not wait.
 	Coalesce time.Duration
 
+	// Grace is how long a wake waits whether the stanza is read elsewhere, as long as
+	// another session is active. Calls do not wait. 0: none does.
+	Grace time.Duration
+
 	// Service is the push service that we are: endpoints of others are third
 	// parties'. Empty: there are none.
 	Service string
@@ -25,13 +29,14 @@ type Policy struct {
 func DefaultPolicy() Policy { return Policy{Coalesce: 5 * time.Second, Calls: 10, Silents: 3} }
 
 // Rules names every rule, for metrics. Empty: no rule of ours speaks.
-func Rules() []string { return []string{"", "a1", "a2", "a3", "a4", "b", "b'", "c", "p"} }
+func Rules() []string { return []string{"", "a1", "a2", "a3", "a4", "b", "b'", "c", "p", "r"} }
 
 const (
 	joinFor      = 120 * time.Second // reports with one key within that time are about one stanza
 	rememberEnds = 24 * time.Hour    // repeats of events of a session that is gone are known that long
 	maxSightings = 64
 	maxEndings   = 32
+	maxWaits     = 64
 
 	// MaxEndpoints bounds what an account can have us remember; the oldest goes.
 	// Servers keep fewer (Prosody: push_max_devices, 5).

@@ -45,6 +45,14 @@ func (d *decision) session() {
 		d.adopt(s)
 		d.say("", session.Quiet, session.Nothing, session.Address{}, "logged in")
 		return
+	case session.Read:
+		d.a.Sessions[e.Session] = s
+		d.read()
+		return
+	case session.Taken:
+		d.a.Sessions[e.Session] = s
+		d.take()
+		return
 	case session.CSI:
 		s.State = e.State
 		d.say("", session.Quiet, session.Nothing, session.Address{}, "the client says it is "+e.State.String())
@@ -145,6 +153,9 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	for _, u := range d.e.Unread {
 		if u.Class.Rings() {
 			s = d.ringLate(rule, s, u)
+			if d.taken(u) {
+				continue
+			}
 			u.Class = session.Message // it rang when it was proposed, or rings now: here it is a missed call
 		}
 		if u.Class.Wakes() && u.Last > s.Covered[u.Class] {
@@ -163,7 +174,7 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	list := d.owned(rule, best)
 	for _, addr := range list {
 		u := d.untoldOf(open, addr, best)
-		d.about = stanza{u.Key, u.Tag}
+		d.about = stanza{u.Key, u.Tag, u.Chat}
 		d.wakeFor(rule, u.Key, addr, u.Class, u.Count)
 	}
 	if d.about = (stanza{}); len(list) == 0 {
@@ -219,8 +230,8 @@ func (d *decision) ringLate(rule string, s session.Session, u session.Unread) se
 		return s
 	}
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
-		if d.rings(u.Key, addr) {
-			d.about = stanza{u.Key, u.Tag}
+		if d.rings(u.Key, addr) && !d.over(u.Chat) {
+			d.about = stanza{u.Key, u.Tag, u.Chat}
 			d.wakeFor(rule, u.Key, addr, session.Call, 1)
 			s.Covered[session.Call] = max(s.Covered[session.Call], u.Last) // of calls alone: they keep to themselves
 		}

@@ -23,9 +23,10 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 		if s.Verdict == session.Sent {
 			d.noted(key)
 		}
+		done := d.settled(w, claimed, s.Verdict)
 		d.rest(key, w, claimed)
 		if s.Verdict == session.GaveUp && key.Class.Rings() {
-			d.missed(key.Address, claimed)
+			d.missed(key.Address, claimed, done)
 		}
 	case session.Again:
 		w.Due, w.Lease, w.Sent = s.Due, time.Time{}, 0
@@ -54,8 +55,11 @@ func (d *decision) outcome(w session.Wake, v session.Verdict, key session.WakeKe
 
 // missed: nobody could be told of a call while it rang. The device learns of it
 // as of a message, however long that takes.
-func (d *decision) missed(addr session.Address, claimed session.Wake) {
+func (d *decision) missed(addr session.Address, claimed session.Wake, calls []session.Wait) {
 	if ep, ok := d.a.Endpoints[addr]; ok && ep.Dead == "" {
+		if len(calls) == 1 {
+			d.about = stanza{"", calls[0].Tag, calls[0].Chat}
+		}
 		d.owe(claimed.Rule, addr, session.Message, max(claimed.Sent, 1))
 	}
 }
@@ -71,6 +75,7 @@ func (d *decision) rest(key session.WakeKey, w, claimed session.Wake) {
 		return
 	}
 	delete(d.a.Pending, key)
-	d.add(w.Rule, key.Address, key.Class, left)
+	again, _ := d.add(w.Rule, key.Address, key.Class, left)
+	d.pass(w.Serial, again.Serial)
 	d.say(w.Rule, session.Merged, key.Class, key.Address, "one more wake, for "+plural(left, "stanza that came", "stanzas that came")+" while it was being sent")
 }

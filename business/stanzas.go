@@ -16,6 +16,8 @@ func (d *decision) account() {
 		d.offline()
 	case session.Propose:
 		d.call()
+	case session.Retracted:
+		d.retracted()
 	case session.Enable:
 		d.enable()
 	case session.Disable:
@@ -76,7 +78,7 @@ func (d *decision) returned() {
 	decided := "decided when the stanza was archived"
 	elsewhere := strings.HasPrefix(d.e.Key, "s:")
 	if class.Rings() {
-		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Last: d.e.Out})
+		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Chat: d.e.Chat, Last: d.e.Out})
 		d.a.Sessions[d.e.Session] = s
 		class, elsewhere, decided = session.Message, true, "decided when the call was proposed"
 		d.e.Class = class
@@ -156,6 +158,7 @@ func (d *decision) less(addr session.Address, class session.Class) {
 		if !ok || w.Claimed(d.now) {
 			continue
 		}
+		d.untie(w)
 		if w.Count--; w.Count > 0 {
 			d.a.Pending[k] = w
 		} else {
@@ -191,11 +194,11 @@ func (d *decision) see(key string, class session.Class, addr session.Address) {
 // what it does not acknowledge is told again in its next sleep.
 func (d *decision) untold(addr session.Address) {
 	for i, s := range d.a.Seen {
-		if !strings.HasPrefix(s.Key, leftTo) {
+		if !strings.HasPrefix(s.Key, leftTo) && !strings.HasPrefix(s.Key, overCall) {
 			d.a.Seen[i].Woken = slices.DeleteFunc(s.Woken, func(a session.Address) bool { return a == addr })
 		}
 	}
-	d.a.Seen = slices.DeleteFunc(d.a.Seen, func(s session.Sighting) bool { return len(s.Woken) == 0 })
+	d.a.Seen = slices.DeleteFunc(d.a.Seen, func(s session.Sighting) bool { return len(s.Woken) == 0 && !strings.HasPrefix(s.Key, overCall) })
 }
 
 // ringing is the key under which a wake of that class is looked for. A call that

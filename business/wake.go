@@ -18,6 +18,8 @@ func (d *decision) wakeFor(rule, key string, addr session.Address, class session
 	switch {
 	case ep.Dead != "":
 		d.say(rule, session.Died, class, addr, "the endpoint is dead: "+ep.Dead)
+	case class.Rings() && d.over(d.of().chat):
+		d.say(rule, session.Quiet, class, addr, "the call is over")
 	case d.seen(ringing(key, class), addr):
 		d.say(rule, session.Covered, class, addr, "another report of the same stanza woke it")
 	case slices.Contains(d.e.Published, addr):
@@ -37,6 +39,8 @@ func (d *decision) owe(rule string, addr session.Address, class session.Class, c
 		d.say(rule, session.Merged, class, addr, "a wake is being sent now; one more follows")
 	case joined:
 		d.say(rule, session.Merged, class, addr, "joins a wake that is still to be sent")
+	case w.Serial == d.a.Endpoints[addr].Held.Wake:
+		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Millisecond).String()+", if it is not read on another device before")
 	case w.Due.After(d.now):
 		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Millisecond).String()+", with what comes until then")
 	default:
@@ -56,13 +60,14 @@ func (d *decision) add(rule string, addr session.Address, class session.Class, c
 			}
 		}
 		d.a.Pending[k] = w
+		d.wait(w, addr, class, count)
 		return w, true
 	}
-	w := session.Wake{Count: count, Rule: rule, Since: d.now}
+	w := session.Wake{Serial: d.serial(), Count: count, Rule: rule, Since: d.now}
 	d.absorb(addr, class, &w)
-	w.Due, d.a.Endpoints[addr] = due(d.a.Endpoints[addr], class, d.policy, d.now)
-	w.Serial = d.serial()
+	w.Due = d.schedule(addr, class, w.Serial)
 	d.a.Pending[session.WakeKey{Address: addr, Class: class}] = w
+	d.wait(w, addr, class, count)
 	return w, false
 }
 
@@ -102,6 +107,7 @@ func (d *decision) absorb(addr session.Address, class session.Class, w *session.
 		k := session.WakeKey{Address: addr, Class: c}
 		if low, ok := d.a.Pending[k]; ok && !low.Claimed(d.now) {
 			*w = with(*w, low)
+			d.pass(low.Serial, w.Serial)
 			delete(d.a.Pending, k)
 			taken = append(taken, c)
 		}
@@ -125,6 +131,7 @@ func (d *decision) gather(key session.WakeKey, w session.Wake) {
 	delete(d.a.Pending, key)
 	if k, high, ok := d.roomIn(key.Address, key.Class); ok {
 		d.a.Pending[k] = with(high, w)
+		d.pass(w.Serial, high.Serial)
 		d.say(w.Rule, session.Withdrew, key.Class, key.Address, why)
 		return
 	}
@@ -135,22 +142,32 @@ func (d *decision) gather(key session.WakeKey, w session.Wake) {
 	d.a.Pending[key] = w
 }
 
-// due says when a new wake may go out, and moves the endpoint's window.
-func due(ep session.Endpoint, class session.Class, p Policy, now time.Time) (time.Time, session.Endpoint) {
+// schedule says when a new wake may go out, and moves the endpoint's window.
+func (d *decision) schedule(addr session.Address, class session.Class, serial uint64) time.Time {
+	ep := d.a.Endpoints[addr]
 	if class.Rings() {
-		return calls(ep, p, now)
+		at, ep := calls(ep, d.policy, d.now)
+		d.a.Endpoints[addr] = ep
+		return at
 	}
 	begun, as := ep.Woken, ep.WokenAs
-	if begun.After(now) { // the last one is still to go out, at the end of the window before
-		begun, as = begun.Add(-p.Coalesce), ep.Behind
+	if begun.After(d.now) { // the last one is still to go out
+		begun, as = ep.Before, ep.Behind
 	}
-	ep.Behind = session.Nothing
-	at := now
-	if end := begun.Add(p.Coalesce); class <= as && end.After(now) && !begun.After(now) { // a clock may have been set back
-		at, ep.Behind = end, as
+	at := d.now
+	if end := begun.Add(d.policy.Coalesce); class <= as && end.After(d.now) && !begun.After(d.now) { // a clock may have been set back
+		at = end
+	}
+	ep.Held, ep.Before, ep.Behind = session.Held{}, time.Time{}, session.Nothing
+	if until := d.now.Add(d.policy.Grace); until.After(at) && d.elsewhere(ep) {
+		ep.Held, at = session.Held{Wake: serial, Else: at}, until
+	}
+	if at.After(d.now) {
+		ep.Before, ep.Behind = begun, as
 	}
 	ep.Woken, ep.WokenAs = at, class
-	return at, ep
+	d.a.Endpoints[addr] = ep
+	return at
 }
 
 // unopened: a wake that nobody sends is no more. If it had not fallen due, it opens no
@@ -163,7 +180,7 @@ func (d *decision) unopened(addr session.Address, class session.Class) {
 	case class.Rings():
 		ep.Calls = unrung(ep.Calls, d.now)
 	case ep.Woken.After(d.now):
-		ep.Woken, ep.WokenAs, ep.Behind = ep.Woken.Add(-d.policy.Coalesce), ep.Behind, session.Nothing
+		ep.Woken, ep.WokenAs, ep.Before, ep.Behind = ep.Before, ep.Behind, time.Time{}, session.Nothing
 	}
 	d.a.Endpoints[addr] = ep
 }
@@ -173,7 +190,7 @@ func (d *decision) unopened(addr session.Address, class session.Class) {
 func (d *decision) here(rule string, addr session.Address, why string) {
 	d.withdraw(rule, addr, why)
 	ep := d.a.Endpoints[addr]
-	ep.Woken, ep.WokenAs, ep.Behind = time.Time{}, session.Nothing, session.Nothing
+	ep.Woken, ep.WokenAs, ep.Before, ep.Behind, ep.Held = time.Time{}, session.Nothing, time.Time{}, session.Nothing, session.Held{}
 	d.a.Endpoints[addr] = ep
 }
 

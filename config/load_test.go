@@ -173,10 +173,10 @@ func TestLoadFindsFaultsInFiles(t *testing.T) {
 		{"secret in an open configuration", map[string]string{"rouse.toml": link + `secret = "hunter2"`}, map[string]fs.FileMode{"rouse.toml": 0o644},
 			"rouse: DIR/rouse.toml:3:1: component.secret: the configuration is readable by everyone (mode 0644)\nhint: chmod 0600 DIR/rouse.toml, or move the secret into a file of its own: secret_file\n"},
 		{"secret in a closed configuration", map[string]string{"rouse.toml": link + `secret = "hunter2"`}, nil, ""},
-		{"credentials, authorities and a fault of value", map[string]string{"rouse.toml": fcm + "ca_file = \"ca.pem\"\n[rules]\ngrace = \"1s\"\n", "a.json": "{}", "ca.pem": "x"}, map[string]fs.FileMode{"a.json": 0o604},
+		{"credentials, authorities and a fault of value", map[string]string{"rouse.toml": fcm + "ca_file = \"ca.pem\"\n[rules]\ngrace = \"-1s\"\n", "a.json": "{}", "ca.pem": "x"}, map[string]fs.FileMode{"a.json": 0o604},
 			"rouse: DIR/rouse.toml:4:1: app[0].credentials_file: readable by everyone (mode 0604)\nhint: chmod 0600 DIR/a.json\n" +
 				"rouse: DIR/rouse.toml:5:1: app[0].ca_file: DIR/ca.pem: holds no certificate\nhint: certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE\n" +
-				"rouse: DIR/rouse.toml:7:1: rules.grace: a grace window is not available yet\nhint: grace = \"0s\", or leave it out\n"},
+				"rouse: DIR/rouse.toml:7:1: rules.grace: -1s is out of range\nhint: from \"0s\" (no wake waits) to \"10m\"\n"},
 		{"no VAPID key", map[string]string{"rouse.toml": webpush}, nil,
 			"rouse: DIR/rouse.toml:4:1: app[0].vapid_key_file: DIR/vapid.pem: no such file or directory\nhint: rouse vapid DIR/vapid.pem makes one\n"},
 		{"VAPID key for everyone", map[string]string{"rouse.toml": webpush, "vapid.pem": "x"}, map[string]fs.FileMode{"vapid.pem": 0o644},

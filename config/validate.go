@@ -17,6 +17,9 @@ import (
 // maxCoalesce is the longest window in which wakes are held together.
 const maxCoalesce = time.Hour
 
+// maxGrace is the longest that a wake may wait for what is read elsewhere.
+const maxGrace = 10 * time.Minute
+
 // validator checks what one value alone does not show, and puts values into
 // their normal form. Keys that could not be read are left alone: they have been
 // reported.
@@ -208,8 +211,8 @@ func (v *validator) rules() {
 		v.fail("rules.coalesce", fmt.Sprintf("%v is out of range", r.Coalesce), `from "0s" (each stanza wakes) to "1h"`)
 	}
 	v.limits(r)
-	if r.Grace != 0 {
-		v.fail("rules.grace", "a grace window is not available yet", `grace = "0s", or leave it out`)
+	if r.Grace < 0 || r.Grace > maxGrace {
+		v.fail("rules.grace", fmt.Sprintf("%v is out of range", r.Grace), `from "0s" (no wake waits) to "10m"`)
 	}
 }
 

@@ -20,6 +20,7 @@ type Account struct {
 	Seen      []Sighting           `json:"seen,omitempty"`    // keys of stanzas already decided, oldest first
 	Ended     []Ending             `json:"ended,omitempty"`   // sessions that are gone, oldest first: repeats of their events are known
 	Serial    uint64               `json:"serial,omitempty"`  // of the newest wake
+	Waits     []Wait               `json:"waits,omitempty"`   // what the wakes stand for that may be read elsewhere, oldest first
 	Devices   []Device             `json:"devices,omitempty"` // that the account registered with us, whoever publishes to them
 	Pending   map[WakeKey]Wake     `json:"-"`                 // kept as rows of their own
 }
@@ -83,10 +84,33 @@ type Endpoint struct {
 	Told     Mark        `json:"told,omitzero"`     // what told of it last
 	Woken    time.Time   `json:"woken,omitzero"`    // when the last coalesced wake fell due: the window starts here
 	WokenAs  Class       `json:"as,omitempty"`      // and the class of that wake: a higher one does not wait for the window
-	Behind   Class       `json:"behind,omitempty"`  // while that wake is still to fall due: the class of the one whose window it waits for
+	Before   time.Time   `json:"before,omitzero"`   // while that wake is still to fall due: Woken as it was
+	Behind   Class       `json:"behind,omitempty"`  // and WokenAs
+	Held     Held        `json:"held,omitzero"`     // the wake that waits whether somebody reads elsewhere
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
 	Silents  []time.Time `json:"silents,omitempty"` // when those of the last hour were sent
 	Dead     string      `json:"dead,omitempty"`    // why it cannot be woken any more; empty while it can
+}
+
+// Held is a wake that waits, as long as the user is active elsewhere, whether the
+// stanza is read there.
+type Held struct {
+	Wake uint64    `json:"wake"` // Serial; 0: there is none
+	Else time.Time `json:"else"` // when it were due otherwise
+}
+
+// Wait is one report that a wake stands for, of a chat or a call. When that is read
+// or taken elsewhere the wake is not needed.
+type Wait struct {
+	Endpoint Address   `json:"endpoint"`
+	Chat     string    `json:"chat"`
+	Class    Class     `json:"class"`
+	Count    int       `json:"count"`
+	Stanza   string    `json:"stanza,omitempty"` // as in a Reason
+	Tag      string    `json:"tag,omitempty"`
+	Wake     uint64    `json:"wake,omitempty"` // Serial; 0: it was sent
+	At       time.Time `json:"at"`             // when it was decided, or sent
+	Lease    time.Time `json:"lease,omitzero"` // of the wake when this joined it: whoever has that lease does not have this
 }
 
 // Sighting remembers for a while that a stanza was decided, under its key.
@@ -133,6 +157,7 @@ func (a Account) Clone() Account {
 	a.Progress = slices.Clone(a.Progress)
 	a.Devices = slices.Clone(a.Devices)
 	a.Ended = slices.Clone(a.Ended)
+	a.Waits = slices.Clone(a.Waits)
 	a.Seen = slices.Clone(a.Seen)
 	for i := range a.Seen {
 		a.Seen[i].Woken = slices.Clone(a.Seen[i].Woken)

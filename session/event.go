@@ -23,6 +23,9 @@ const (
 	Room       Kind = "room"       // a room's message for a member without session
 	Subscribe  Kind = "subscribe"  // a presence subscription request (RFC 6121 §3)
 	Propose    Kind = "call"       // a call was proposed (XEP-0353 §3)
+	Read       Kind = "read"       // a client displayed a chat or wrote into it (XEP-0333, XEP-0490)
+	Taken      Kind = "taken"      // a client took a call or refused it (XEP-0353 §3)
+	Retracted  Kind = "retracted"  // the caller takes a call back
 	Published  Kind = "published"  // the server's own push module published while we were away
 	Answered   Kind = "answered"   // a push service answered a publish that we asked the server for
 	Delete     Kind = "deleted"    // the account was removed or disabled
@@ -44,7 +47,7 @@ const (
 // Kinds lists every kind that a server module may report, in the order of docs/events.md.
 func Kinds() []Kind {
 	return []Kind{Bind, CSI, Enable, Disable, Delay, Late, Heard, Hibernate, Queue, Resume, End, Archive,
-		Offline, Room, Subscribe, Propose, Published, Answered, Delete, PictureRow, StoredRow, PictureOn, PictureOff, Left}
+		Offline, Room, Subscribe, Propose, Read, Taken, Retracted, Published, Answered, Delete, PictureRow, StoredRow, PictureOn, PictureOff, Left}
 }
 
 // Event is one thing that happened to an account. Which fields carry something
@@ -66,6 +69,7 @@ type Event struct {
 	Class  Class
 	Key    string // joins reports of one stanza; empty: none
 	Tag    string // of the id that its sender gave the stanza (see Tag); empty: none
+	Chat   string // stands for the chat that it belongs to, or for the call; empty: it is not told
 	Out    uint64 // outbound count with this stanza
 	Acked  uint64
 	Count  int      // stanzas this event stands for; 0 means 1
@@ -93,6 +97,7 @@ type Unread struct {
 	Count int
 	Key   string // of the last one
 	Tag   string // of the last one
+	Chat  string // of all of them; empty: they are of several, or it is not told
 }
 
 // Mark is a place in what a reporter tells: its batches are in order, whatever is

@@ -16,6 +16,8 @@ const (
 	Covered  Verdict = "covered"  // a wake for this stanza was owed or given before
 	Quiet    Verdict = "quiet"    // nobody is to be woken
 	Withdrew Verdict = "withdraw" // an owed wake is not needed any more
+	TooLate  Verdict = "too-late" // a wake is not needed any more, and was sent
+	Hurried  Verdict = "hurried"  // an owed wake waits no longer
 	Sent     Verdict = "sent"     // the provider accepted the wake
 	Again    Verdict = "again"    // the provider did not accept it yet
 	GaveUp   Verdict = "gave-up"  // the wake came too late to be of use
@@ -24,13 +26,13 @@ const (
 
 // Verdicts lists them all, for metrics.
 func Verdicts() []Verdict {
-	return []Verdict{Woke, Merged, Covered, Quiet, Withdrew, Sent, Again, GaveUp, Died}
+	return []Verdict{Woke, Merged, Covered, Quiet, Withdrew, TooLate, Hurried, Sent, Again, GaveUp, Died}
 }
 
 // Reason is one line of the record: what was decided about whom, and why.
 type Reason struct {
 	At       time.Time `json:"at"`
-	Rule     string    `json:"rule,omitempty"` // a1 … c, p for publishes; empty where no rule of XEP-0357 speaks
+	Rule     string    `json:"rule,omitempty"` // a1 … c, p for publishes, r for what is read elsewhere; empty where no rule of XEP-0357 speaks
 	Event    Kind      `json:"event"`
 	Verdict  Verdict   `json:"verdict"`
 	Class    Class     `json:"class"`

@@ -44,6 +44,7 @@ type Rules struct {
 	Window  int64 // one wake for what comes within it
 	Calls   int   // that ring a device in a minute; 0: any number
 	Silents int   // silent wakes that a device takes in an hour; 0: any number
+	Grace   int64 // a wake waits that long while another session is active
 }
 
 // Event is what a server tells.
@@ -58,6 +59,8 @@ type Event struct {
 	State     State
 	Class     Class
 	Key       string
+	Tag       string
+	Chat      string
 	Out       int
 	Acked     int
 	Count     int
@@ -74,6 +77,8 @@ type Unread struct {
 	Last  int
 	Count int
 	Key   string
+	Tag   string
+	Chat  string
 }
 
 // Decision is one thing that was decided, of a device or ("") of the account.
@@ -89,6 +94,9 @@ type Account struct {
 	sessions  map[string]*session
 	devices   map[string]*device
 	memories  map[string]*memory
+	about     about // what is decided
+	stories   []story
+	over      []over
 	gone      []reported
 	reported  []reported // the account's own events, by node
 	wakes     []*Wake    // that are owed
@@ -136,6 +144,26 @@ type sighting struct {
 	at  int64
 }
 
+type about struct{ key, tag, chat string }
+
+// story is one report that a wake stands for, in a chat.
+type story struct {
+	device, chat, key, tag string
+	class                  Class
+	count                  int
+	wake                   int   // Number
+	lease                  int64 // of the wake when this joined it
+	at                     int64 // since when; when it was sent
+	sent                   bool
+}
+
+// over is a call for which nobody rings any more.
+type over struct {
+	call  string
+	taken bool
+	at    int64
+}
+
 type woken struct {
 	class Class
 	at    int64
@@ -160,6 +188,8 @@ type Wake struct {
 	Attempts int
 	Lease    int64 // a worker has it until then
 	Took     int   // Count as the worker took it
+	Waits    bool  // whether it is read elsewhere
+	Else     int64 // when it were due if it did not
 }
 
 // New gives an account of which nothing is known.

@@ -51,6 +51,11 @@ func (w *world) key() string {
 	return rapid.SampledFrom([]string{"", "s:1", "i:2", "s:3", "i:4"}).Draw(w.t, "key")
 }
 
+// chat is one of few; calls have names of the same kind.
+func (w *world) chat() string {
+	return rapid.SampledFrom([]string{"", "romeo", "nurse"}).Draw(w.t, "chat")
+}
+
 func (w *world) published() []session.Address {
 	if rapid.IntRange(0, 9).Draw(w.t, "published") < 9 {
 		return nil
@@ -77,7 +82,7 @@ func (w *world) unread(c *client) []session.Unread {
 			continue
 		}
 		list = append(list, session.Unread{Class: class, Last: rapid.Uint64Range(c.acked+1, c.out).Draw(w.t, "last"),
-			Count: rapid.IntRange(1, 2).Draw(w.t, "count"), Key: w.key()})
+			Count: rapid.IntRange(1, 2).Draw(w.t, "count"), Key: w.key(), Chat: w.chat()})
 	}
 	return list
 }
@@ -90,7 +95,7 @@ func (w *world) ack(c *client) uint64 {
 // ofSession is something that may be told of a client's session.
 func (w *world) ofSession(c *client) session.Event {
 	kinds := []session.Kind{session.Bind, session.Enable, session.Hibernate, session.Queue, session.Delay, session.Late, session.Resume, session.Heard,
-		session.End, session.Offline, session.CSI, session.Published, session.PictureRow, session.StoredRow}
+		session.End, session.Offline, session.CSI, session.Read, session.Taken, session.Published, session.PictureRow, session.StoredRow}
 	e := session.Event{Kind: rapid.SampledFrom(kinds).Draw(w.t, "event"), Session: c.sid, Resource: c.resource, Client: c.id}
 	switch e.Kind {
 	case session.Bind:
@@ -102,14 +107,18 @@ func (w *world) ofSession(c *client) session.Event {
 		e.Unread = w.unread(c)
 	case session.Queue, session.Late:
 		c.out++
-		e.Out, e.Class, e.Key, e.Published = c.out, w.class(), w.key(), w.published()
+		e.Out, e.Class, e.Key, e.Published, e.Chat = c.out, w.class(), w.key(), w.published(), w.chat()
 		e.Count = rapid.IntRange(0, 2).Draw(w.t, "count")
 	case session.Resume, session.Heard:
 		e.Out, e.Acked, e.State = c.out, w.ack(c), w.state()
 	case session.Offline:
-		e.Class, e.Key, e.Out = w.class(), w.key(), rapid.Uint64Range(0, c.out).Draw(w.t, "out")
+		e.Class, e.Key, e.Out, e.Chat = w.class(), w.key(), rapid.Uint64Range(0, c.out).Draw(w.t, "out"), w.chat()
 	case session.CSI:
 		e.State = w.state()
+	case session.Read:
+		e.Chat, e.Key = w.chat(), w.key()
+	case session.Taken:
+		e.Chat = w.chat()
 	case session.Published:
 		e.Address, e.Class, e.Key, e.Out = w.device(), w.class(), w.key(), rapid.Uint64Range(0, c.out).Draw(w.t, "out")
 	case session.PictureRow:
@@ -136,12 +145,12 @@ func (w *world) row(e session.Event, c *client) session.Event {
 
 // ofAccount is something that may be told of the account.
 func (w *world) ofAccount() session.Event {
-	kinds := []session.Kind{session.Archive, session.Offline, session.Propose, session.Room, session.Subscribe, session.Disable, session.Published,
+	kinds := []session.Kind{session.Archive, session.Offline, session.Propose, session.Room, session.Subscribe, session.Retracted, session.Disable, session.Published,
 		session.StoredRow, session.Enable}
 	e := session.Event{Kind: rapid.SampledFrom(kinds).Draw(w.t, "event"), Key: w.key()}
 	switch e.Kind {
 	case session.Archive, session.Offline, session.Room, session.Subscribe:
-		e.Class, e.Published = w.class(), w.published()
+		e.Class, e.Published, e.Chat = w.class(), w.published(), w.chat()
 		e.Count = rapid.IntRange(0, 2).Draw(w.t, "count")
 	case session.Propose:
 		for _, c := range w.clients {
@@ -149,7 +158,9 @@ func (w *world) ofAccount() session.Event {
 				e.Heard = append(e.Heard, c.sid)
 			}
 		}
-		e.Published = w.published()
+		e.Published, e.Chat = w.published(), w.chat()
+	case session.Retracted:
+		e.Chat = w.chat()
 	case session.Published:
 		e.Address, e.Class = w.device(), w.class()
 	case session.Disable:
@@ -163,7 +174,7 @@ func (w *world) ofAccount() session.Event {
 // stanza is one that a server tells of as it goes through the account and its sessions.
 func (w *world) stanza() {
 	n := rapid.SampledFrom(w.nodes).Draw(w.t, "node")
-	e := session.Event{Kind: session.Archive, Class: w.class(), Key: w.key()}
+	e := session.Event{Kind: session.Archive, Class: w.class(), Key: w.key(), Chat: w.chat()}
 	if e.Class == session.Call {
 		e.Kind = session.Propose
 	}
@@ -174,7 +185,7 @@ func (w *world) stanza() {
 			continue
 		}
 		c.out++
-		q := session.Event{Session: c.sid, Resource: c.resource, Client: c.id, Class: e.Class, Key: e.Key, Out: c.out}
+		q := session.Event{Session: c.sid, Resource: c.resource, Client: c.id, Class: e.Class, Key: e.Key, Chat: e.Chat, Out: c.out}
 		switch s.State {
 		case session.Delayed:
 			q.Kind = session.Late

@@ -11,6 +11,8 @@ func (a *Account) Happen(e Event, now int64) []Decision {
 	if a.repeated(e) {
 		return nil
 	}
+	a.about = about{e.Key, e.Tag, e.Chat}
+	a.prune()
 	if e.Session == "" {
 		if e.N != 0 {
 			a.reported = append(a.reported, reported{e.Node, e.Epoch, e.N, now})
@@ -19,6 +21,7 @@ func (a *Account) Happen(e Event, now int64) []Decision {
 	} else {
 		a.ofSession(e)
 	}
+	a.release()
 	return a.said()
 }
 
@@ -100,6 +103,8 @@ func (a *Account) ofAccount(e Event) {
 		if _, ok := a.devices[e.Device]; ok {
 			a.kill(e.Device, e.Reason)
 		}
+	case "retracted":
+		a.retracted(e)
 	case "renew":
 		if d, ok := a.devices[e.Device]; ok {
 			d.dead = ""
@@ -149,6 +154,10 @@ func (a *Account) ofSession(e Event) {
 			a.devices[name].owner = e.Session
 			a.here("", name)
 		}
+	case "read":
+		a.read(e)
+	case "taken":
+		a.take(e)
 	case "csi":
 		s.state = e.State
 	case "enable":
@@ -235,7 +244,10 @@ func (a *Account) unread(rule string, e Event, s *session) {
 	var open []Unread
 	for _, u := range e.Unread {
 		if u.Class == Call {
-			a.ring(rule, u.Key, u.Last, s, devices, e.Published)
+			a.ring(rule, u, s, devices, e.Published)
+			if u.Count <= 1 && a.isOver(u.Chat, true) {
+				continue // answered elsewhere
+			}
 			u.Class = Message // a missed call
 		}
 		if u.Class != Nothing && !s.covered(u.Class, u.Last) {
@@ -275,28 +287,33 @@ func (a *Account) unread(rule string, e Event, s *session) {
 			}
 			continue
 		}
+		a.about = about{best.Key, best.Tag, best.Chat}
 		a.tell(rule, best.Key, name, best.Class, count, e.Published)
 	}
+	a.about = about{}
 	s.told = append(s.told, told{most, last, false})
 }
 
 // ring: a call was left to a session that turns out to be asleep. It rings if
 // somebody may still be waiting.
-func (a *Account) ring(rule, key string, at int, s *session, devices []string, published []string) {
-	if at != 0 && s.covered(Call, at) {
+func (a *Account) ring(rule string, u Unread, s *session, devices []string, published []string) {
+	if u.Last != 0 && s.covered(Call, u.Last) {
 		return
 	}
 	rings := false
 	for _, name := range devices {
 		for _, l := range a.of(name).left {
-			if key != "" && l.key == key && a.now-l.at < ringing {
+			if u.Key != "" && l.key == u.Key && a.now-l.at < ringing && !a.isOver(u.Chat, true) && !a.isOver(u.Chat, false) {
 				rings = true
-				a.tell(rule, key, name, Call, 1, published)
+				was := a.about
+				a.about = about{u.Key, u.Tag, u.Chat}
+				a.tell(rule, u.Key, name, Call, 1, published)
+				a.about = was
 			}
 		}
 	}
 	if rings {
-		s.told = append(s.told, told{Call, at, true})
+		s.told = append(s.told, told{Call, u.Last, true})
 	}
 }
 
@@ -316,7 +333,7 @@ func (a *Account) back(rule string, e Event, s *session) {
 func (a *Account) returned(e Event, s *session) {
 	c := e.Class
 	if c == Call {
-		a.ring("c", e.Key, e.Out, s, a.ownedBy(e.Session), e.Published)
+		a.ring("c", Unread{Key: e.Key, Tag: e.Tag, Chat: e.Chat, Last: e.Out}, s, a.ownedBy(e.Session), e.Published)
 		c = Message
 	}
 	for _, name := range a.worth("c", c) {
@@ -345,6 +362,7 @@ func (a *Account) published(e Event) {
 			return !w.taken(a.now) && (w.Class == e.Class || w.Class > e.Class && w.Class < Call && e.Class < Call)
 		})
 		if w != nil {
+			a.untie(w)
 			if w.Count--; w.Count == 0 {
 				a.drop(w)
 			}

@@ -96,8 +96,9 @@ func newWorld(t *rapid.T) *world {
 		Coalesce: rapid.SampledFrom([]time.Duration{5 * time.Second, 0, time.Minute}).Draw(t, "window"),
 		Calls:    rapid.SampledFrom([]int{10, 2, 0}).Draw(t, "calls"),
 		Silents:  rapid.SampledFrom([]int{3, 1, 0}).Draw(t, "silents"),
+		Grace:    rapid.SampledFrom([]time.Duration{0, 30 * time.Second, 3 * time.Second}).Draw(t, "grace"),
 	}}
-	w.theirs = oracle.New(oracle.Rules{Window: w.policy.Coalesce.Milliseconds(), Calls: w.policy.Calls, Silents: w.policy.Silents})
+	w.theirs = oracle.New(oracle.Rules{Window: w.policy.Coalesce.Milliseconds(), Calls: w.policy.Calls, Silents: w.policy.Silents, Grace: w.policy.Grace.Milliseconds()})
 	w.nodes = []*node{{epoch: 1}}
 	if rapid.IntRange(0, 3).Draw(t, "cluster") == 3 {
 		w.nodes = []*node{{name: "a", epoch: 1}, {name: "b", epoch: 7}}
@@ -229,17 +230,17 @@ func (w *world) same(what string, got, want []string) {
 
 func (w *world) fail(what, got, want string) {
 	w.t.Fatalf("the rules and their oracle differ (%s)\n rules  %s\n oracle %s\nas a file for rouse simulate (what no line can say is a comment):\n"+
-		"-- rouse.toml --\n[rules]\ncoalesce = %q\ncalls_per_minute = %d\nsilent_per_hour = %d\n-- history --\n%s\n",
-		what, got, want, w.policy.Coalesce.String(), w.policy.Calls, w.policy.Silents, strings.Join(w.script, "\n"))
+		"-- rouse.toml --\n[rules]\ncoalesce = %q\ncalls_per_minute = %d\nsilent_per_hour = %d\ngrace = %q\n-- history --\n%s\n",
+		what, got, want, w.policy.Coalesce.String(), w.policy.Calls, w.policy.Silents, w.policy.Grace.String(), strings.Join(w.script, "\n"))
 }
 
 // translated is an event in the oracle's words.
 func translated(e session.Event) oracle.Event {
 	o := oracle.Event{Kind: string(e.Kind), Session: e.Session, Node: e.Node, Epoch: int(e.Epoch), N: int(e.N), Batch: int(e.Told.Seq),
-		Resource: e.Resource, Client: e.Client, State: oracle.State(e.State), Class: oracle.Class(e.Class), Key: e.Key, Out: int(e.Out),
+		Resource: e.Resource, Client: e.Client, State: oracle.State(e.State), Class: oracle.Class(e.Class), Key: e.Key, Tag: e.Tag, Chat: e.Chat, Out: int(e.Out),
 		Acked: int(e.Acked), Count: e.Count, Heard: e.Heard, Device: e.Address.Node, Reason: e.Reason}
 	for _, u := range e.Unread {
-		o.Unread = append(o.Unread, oracle.Unread{Class: oracle.Class(u.Class), Last: int(u.Last), Count: u.Count, Key: u.Key})
+		o.Unread = append(o.Unread, oracle.Unread{Class: oracle.Class(u.Class), Last: int(u.Last), Count: u.Count, Key: u.Key, Tag: u.Tag, Chat: u.Chat})
 	}
 	for _, p := range e.Published {
 		o.Published = append(o.Published, p.Node)

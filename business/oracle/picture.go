@@ -60,6 +60,7 @@ func (a *Account) Shown(node string, began int, now int64) []Decision {
 		a.withdraw("", name)
 		delete(a.devices, name)
 	}
+	a.release()
 	return a.said()
 }
 
@@ -70,6 +71,7 @@ func (a *Account) Left(node, by string, batch int, now int64) []Decision {
 	for _, name := range a.names(func(d *device) bool { return d.node == node }) {
 		a.devices[name].node, a.devices[name].batch = by, batch
 	}
+	a.release()
 	return a.said()
 }
 

@@ -11,6 +11,8 @@ func (a *Account) tell(rule, key, name string, c Class, count int, published []s
 	switch {
 	case a.devices[name].dead != "":
 		a.say(rule, "dead", c, name)
+	case c == Call && (a.isOver(a.about.chat, true) || a.isOver(a.about.chat, false)):
+		a.say(rule, "quiet", c, name)
 	case a.knows(was, key):
 		a.say(rule, "covered", c, name)
 	case slices.Contains(published, name):
@@ -73,11 +75,12 @@ func (a *Account) find(name string, fits func(*Wake) bool) *Wake {
 
 // owe adds stanzas to what a device is to be woken for, and says so.
 func (a *Account) owe(rule, name string, c Class, count int) {
-	a.say(rule, a.join(rule, name, c, count), c, name)
+	verdict, _ := a.join(rule, name, c, count)
+	a.say(rule, verdict, c, name)
 }
 
 // join adds stanzas to what a device is to be woken for: to a wake that is owed, or by a new one.
-func (a *Account) join(rule, name string, c Class, count int) string {
+func (a *Account) join(rule, name string, c Class, count int) (verdict string, _ *Wake) {
 	w := a.find(name, func(w *Wake) bool { return w.Class == c })
 	if w == nil {
 		w = a.find(name, func(w *Wake) bool { return w.Class > c && w.Class < Call && c < Call && !w.taken(a.now) })
@@ -90,14 +93,16 @@ func (a *Account) join(rule, name string, c Class, count int) string {
 				w.Due = a.now
 			}
 		}
-		return "merged"
+		a.tale(w, c, count)
+		return "merged", w
 	}
 	a.last++
 	w = &Wake{Number: a.last, Device: name, Class: c, Rule: rule, Count: count, Since: a.now}
 	a.swallow(w)
-	w.Due = a.free(name, c, w.Number)
+	w.Due = a.free(name, c, w)
 	a.wakes = append(a.wakes, w)
-	return "wake"
+	a.tale(w, c, count)
+	return "wake", w
 }
 
 // swallow takes what is less important and still to be sent into a wake.
@@ -110,6 +115,7 @@ func (a *Account) swallow(w *Wake) (classes []Class) {
 		classes = append(classes, c)
 		w.Count += low.Count
 		w.Since = min(w.Since, low.Since)
+		a.pass(low.Number, w.Number)
 		a.drop(low)
 	}
 	return classes
@@ -127,7 +133,7 @@ func (a *Account) drop(w *Wake) {
 }
 
 // free says when a device may be woken again, and notes that it will be.
-func (a *Account) free(name string, c Class, number int) int64 {
+func (a *Account) free(name string, c Class, w *Wake) int64 {
 	d, at := a.devices[name], a.now
 	if c == Call {
 		if n := a.Rules.Calls; n > 0 && len(d.calls) >= n {
@@ -136,12 +142,16 @@ func (a *Account) free(name string, c Class, number int) int64 {
 		d.calls = append(d.calls, at)
 		return at
 	}
-	for _, w := range d.woken {
-		if w.class >= c {
-			at = max(at, w.at+a.Rules.Window)
+	for _, was := range d.woken {
+		if was.class >= c {
+			at = max(at, was.at+a.Rules.Window)
 		}
 	}
-	d.woken = append(d.woken, woken{c, at, number})
+	if until := a.now + a.Rules.Grace; until > at && a.elsewhere(d) {
+		w.Waits, w.Else = true, at
+		at = until
+	}
+	d.woken = append(d.woken, woken{c, at, w.Number})
 	return at
 }
 
@@ -191,6 +201,7 @@ func (a *Account) Release(number int) {
 // Answer is what became of a wake that a worker took: sent, again, gave-up or dead.
 func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
 	a.begin(now)
+	a.about = about{}
 	i := slices.IndexFunc(a.wakes, func(w *Wake) bool { return w.Number == took.Number })
 	if i < 0 {
 		return nil // it was withdrawn
@@ -211,16 +222,21 @@ func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
 		if verdict == "sent" && w.Class == Silent {
 			a.devices[w.Device].silents = append(a.devices[w.Device].silents, now)
 		}
+		calls := a.settled(w, took, verdict)
 		left := w.Count - took.Took
 		others := w.taken(now) && !mine
 		if left <= 0 || !others {
 			a.drop(w)
 		}
 		if left > 0 && !others {
-			a.join(w.Rule, w.Device, w.Class, left)
+			_, now := a.join(w.Rule, w.Device, w.Class, left)
+			a.pass(w.Number, now.Number)
 			a.say(w.Rule, "merged", w.Class, w.Device)
 		}
 		if verdict == "gave-up" && w.Class == Call && a.devices[w.Device].dead == "" {
+			if len(calls) == 1 {
+				a.about = about{"", calls[0].tag, calls[0].chat}
+			}
 			a.owe(w.Rule, w.Device, Message, took.Took)
 		}
 	case "dead":
@@ -240,6 +256,7 @@ func (a *Account) gather(w *Wake) {
 	if high != nil {
 		high.Count += w.Count
 		high.Since = min(high.Since, w.Since)
+		a.pass(w.Number, high.Number)
 		a.drop(w)
 		a.say(w.Rule, "withdraw", w.Class, w.Device)
 		return

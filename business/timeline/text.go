@@ -73,6 +73,11 @@ func (w *Writer) entry(b *strings.Builder, e *Entry) {
 // decided reports whether somebody is woken or not, and not merely something noted.
 func decided(l Line) bool { return l.Verdict != session.Quiet || l.Class != session.Nothing }
 
+// ofWake reports whether a line says of which class the wake is.
+func ofWake(v session.Verdict) bool {
+	return v == session.Woke || v == session.Withdrew || v == session.Hurried
+}
+
 func (w *Writer) line(b *strings.Builder, e *Entry, l Line, heading string) {
 	name, why := w.name(l), l.Why
 	if name == "" && !decided(l) {
@@ -84,7 +89,7 @@ func (w *Writer) line(b *strings.Builder, e *Entry, l Line, heading string) {
 	if l.After > 0 {
 		why = answered(l.Reason)
 	}
-	if l.Class != session.Nothing && (l.Class != e.Class || l.Verdict == session.Woke || l.Verdict == session.Withdrew || l.Event == session.Settled) {
+	if l.Class != session.Nothing && (l.Class != e.Class || ofWake(l.Verdict) || l.Event == session.Settled) {
 		why = l.Class.String() + ", " + why
 	}
 	if l.Verdict == session.Merged && l.Wake != nil {

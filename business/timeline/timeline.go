@@ -75,7 +75,7 @@ func Of(record []session.Reason) []*Entry {
 		default:
 			line.Wake = nil
 		}
-		if last.Rule == "" {
+		if last.Rule == "" && r.Verdict != session.Hurried { // that wake is an earlier decision's
 			last.Rule = r.Rule
 		}
 		last.Class = max(last.Class, r.Class)

@@ -38,6 +38,12 @@ func Happened(k session.Kind, c session.Class) string {
 		return "somebody asks to see the user's presence (RFC 6121 §3)"
 	case session.Propose:
 		return "a call came in (XEP-0353 §3)"
+	case session.Read:
+		return "the user read or answered a chat (XEP-0333, XEP-0490)"
+	case session.Taken:
+		return "the user answered a call, or refused it (XEP-0353 §3)"
+	case session.Retracted:
+		return "the caller took the call back (XEP-0353 §3)"
 	case session.Published:
 		return "the server itself published, while rouse was away"
 	case session.Answered:
@@ -105,6 +111,8 @@ func Rule(name string) string {
 		return "stored offline: all devices (XEP-0357 §7; XEP-0160)"
 	case "p":
 		return "published by a server that tells nothing else: that device (XEP-0357 §7)"
+	case "r":
+		return "read or answered by the user: what is owed for it is withdrawn (XEP-0333; XEP-0490; XEP-0353 §3)"
 	}
 	return ""
 }
@@ -128,6 +136,10 @@ func Verdict(r session.Reason) string {
 		return "not woken"
 	case session.Withdrew:
 		return "withdrawn"
+	case session.TooLate:
+		return "too late"
+	case session.Hurried:
+		return "hurried"
 	case session.Sent:
 		return "sent"
 	case session.Again:

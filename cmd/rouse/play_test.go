@@ -58,7 +58,12 @@ func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
 				return newSceneOn(s, dir, program, env)
 			})
 			if w.coalesce != "" {
-				p.rules = fmt.Sprintf("coalesce = %q", w.coalesce)
+				p.rules += fmt.Sprintf("coalesce = %q\n", w.coalesce)
+			}
+			if w.grace != "" {
+				p.rules += fmt.Sprintf("grace = %q\n", w.grace)
+			}
+			if p.rules != "" {
 				p.must(p.configure())
 			}
 			do(t, p)
@@ -385,7 +390,8 @@ func (p *play) decisions() map[string]int {
 	return d
 }
 
-// owed says how many wakes this rouse has decided.
+// owed says how many wakes this rouse has decided, but for those that it took back
+// because they were for what was read elsewhere.
 func (p *play) owed() int {
 	n := 0
 	for k, v := range p.decisions() {
@@ -393,7 +399,7 @@ func (p *play) owed() int {
 			n += v
 		}
 	}
-	return n
+	return n - p.decisions()["r withdraw"]
 }
 
 // woken names the devices that were woken, one name for each wake, sorted.

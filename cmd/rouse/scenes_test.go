@@ -18,7 +18,7 @@ import (
 // TestScenes plays testdata/scenes on real servers with real clients. A scene is
 // a story of one line for each thing that happens or has to be so:
 //
-//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s
+//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s grace=10m
 //	DEVICE comes [by apns|by webpush] [by websocket] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
@@ -31,15 +31,18 @@ import (
 //	DEVICE enables push | disables push   disabling is for all devices
 //	DEVICE disables its push
 //	DEVICE reads ID                    has that message, and the server knows
+//	DEVICE shows ID                    to its user, and says so (XEP-0333)
+//	DEVICE takes the call              that romeo proposed last
 //	everyone catches up                all devices that are connected have what was sent, and the server knows
 //	DEVICE joins the room
 //	ANYBODY writes ID [to WHOM]        a message with a body; to d.juliet(), to romeo, or to the room
 //	romeo sends WHAT [to the room]     composing, receipt, displayed, subject, encrypted, call
+//	romeo hangs up                     before anybody took the call
 //	romeo joins the room
 //	juliet is deleted
 //	reported KIND N                    so many events of a kind were reported by now
 //	woken nobody before it is late     of what romeo sent last: a busy machine may have let more time pass
-//	woken nobody | woken DEVICE...     since the beginning, once for each wake, and no other wake is owed
+//	woken nobody | woken DEVICE...     since the beginning, once for each wake, and no other wake is owed: each other was withdrawn, for it was read elsewhere
 //	the wake came within DURATION      of romeo's last stanza
 //	the wake has priority WORD
 //	the wake rings                     is of use for as long as a phone rings, and is never put aside
@@ -109,6 +112,9 @@ func (w *wish) option(words []string) (err error) {
 		case key == "coalesce":
 			_, err = time.ParseDuration(value)
 			w.coalesce = value
+		case key == "grace":
+			_, err = time.ParseDuration(value)
+			w.grace = value
 		case word == "archive=off":
 			w.noArchive = true
 		default:
@@ -131,6 +137,7 @@ type drama struct {
 	ackDelay  time.Duration   // that the scene wished for
 	spoke     moment          // when romeo last sent something
 	stanzas   int
+	call      string // that romeo proposed last
 }
 
 func (s storyline) play(t *testing.T, p *play) {
@@ -205,6 +212,10 @@ func (d *drama) act(words []string) error {
 		d.must(d.server.DeleteUser(d.ctx, "juliet"))
 		return nil
 	}
+	if who == "romeo" && what == "hangs up" {
+		d.stanza(lab.Hangup(d.juliet(), "over-"+d.call, d.call))
+		return nil
+	}
 	if id, to, ok := parse(what, "writes"); ok {
 		return d.writes(who, id, to)
 	}
@@ -250,7 +261,17 @@ func (d *drama) deviceDoes(name, what string) error {
 		d.must(c.CatchUp(d.ctx))
 		return nil
 	}
+	if id, ok := strings.CutPrefix(what, "shows "); ok {
+		n := d.events("read")
+		d.must(c.Send(d.ctx, lab.Displayed("romeo@"+d.server.Host(), "shown-"+id, id)))
+		d.saw("read", n+1)
+		return nil
+	}
 	switch what {
+	case "takes the call":
+		n := d.events("taken")
+		d.must(c.Send(d.ctx, lab.Proceed("romeo@"+d.server.Host(), d.call)))
+		d.saw("taken", n+1)
 	case "sleeps":
 		d.up[name] = false
 		delete(d.late, name)
@@ -420,6 +441,7 @@ func (d *drama) sendsKind(kind, to string) error {
 	case kind == "encrypted":
 		d.stanza(lab.Encrypted(d.juliet(), id))
 	case kind == "call":
+		d.call = id
 		d.stanza(lab.Propose(d.juliet(), id))
 	default:
 		return fmt.Errorf("romeo cannot send %q", kind)

@@ -73,6 +73,7 @@ type wish struct {
 	fallback    time.Duration // before the server publishes by itself; whole seconds
 	noArchive   bool
 	coalesce    string // what rouse is told; "5s"
+	grace       string // the same; "0s"
 	several     bool   // processes of rouse: a newer connection takes the place of the older
 
 	alone      bool            // a server with no other scene on it: it is stopped, or has what follows

@@ -84,7 +84,7 @@ func tooLong(c *stanza.Element) bool {
 func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) {
 	e := session.Event{
 		Kind: session.Kind(c.Name), Session: c.Get("sid"), Epoch: epoch,
-		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"), Tag: tag(c),
+		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"), Tag: tag(c, "tag"), Chat: tag(c, "chat"),
 		Address: session.Address{Service: c.Get("service"), Node: c.Get("node")},
 		Secret:  c.Get("secret"), Module: c.Get("module"), Reason: c.Get("reason"),
 		Wake: c.Get("wake"), Error: c.Get("error"), ErrorType: c.Get("error-type"),
@@ -152,7 +152,7 @@ func children(e *session.Event, c *stanza.Element) error {
 		}
 		switch x.Name {
 		case "unread":
-			u := session.Unread{Key: x.Get("key"), Tag: tag(x)}
+			u := session.Unread{Key: x.Get("key"), Tag: tag(x, "tag"), Chat: tag(x, "chat")}
 			var err error
 			if u.Class, err = session.ParseClass(x.Get("class")); err != nil {
 				return fmt.Errorf("<unread/>: %w", err)
@@ -182,7 +182,7 @@ func needsUser(k session.Kind) bool {
 func needsSession(k session.Kind) bool {
 	switch k {
 	case session.Bind, session.CSI, session.Delay, session.Late, session.Heard, session.Hibernate,
-		session.Queue, session.Resume, session.End, session.PictureRow:
+		session.Queue, session.Resume, session.Read, session.Taken, session.End, session.PictureRow:
 		return true
 	}
 	return false
@@ -209,9 +209,9 @@ func number(c *stanza.Element, name string, needed bool) (uint64, error) {
 	return n, nil
 }
 
-// tag reads the attribute tag; what is none is left out.
-func tag(c *stanza.Element) string {
-	s := c.Get("tag")
+// tag reads tag or chat; what is none is left out.
+func tag(c *stanza.Element, name string) string {
+	s := c.Get(name)
 	if b, err := hex.DecodeString(s); err != nil || len(b) != 6 {
 		return ""
 	}

@@ -9,14 +9,31 @@ import (
 	"rouse/servers/servertest"
 )
 
-// classifier prints class and key for each line of XML on stdin, with ejabberd's
-// own libraries: of the stanza as it came, and as ejabberd's hooks have it.
+// classifier prints class, key and what is said of a chat for each line of XML on
+// stdin, with ejabberd's own libraries: class and key of the stanza as it came, and as
+// ejabberd's hooks have it.
 const classifier = `
 {ok, _} = application:ensure_all_started(xmpp),
 NickIn = fun(<<"hall@rooms.example">>) -> <<"Jule">>; (_) -> undefined end,
+Me = <<"juliet@example.org">>,
 Of = fun(Stanza) ->
-	{Class, Key, _, _} = mod_rouse_classify:class_key_tag_and_sender(Stanza, <<"juliet@example.org">>, NickIn),
-	io_lib:format("~s\t~s", [Class, case Key of undefined -> "-"; _ -> Key end])
+	{{about, Class, Key, _, Chat}, _} = mod_rouse_classify:about_and_sender(Stanza, Me, NickIn),
+	{Chat, io_lib:format("~s\t~s", [Class, case Key of undefined -> "-"; _ -> Key end])}
+end,
+Says = fun(Chat, Stanza) ->
+	IsMessage = element(1, Stanza) == message,
+	Mine = case xmpp:get_from(Stanza) of undefined -> false; From -> jid:encode(From) == <<"juliet@example.org/p">> end,
+	Retracted = IsMessage andalso mod_rouse_classify:retracted(Stanza, Me),
+	Taken = IsMessage andalso mod_rouse_classify:taken(Stanza, Me),
+	Read = mod_rouse_classify:read(Stanza, Me),
+	if not Mine, is_binary(Chat) -> ["chat ", Chat];
+	   not Mine, is_binary(Retracted) -> ["retracted ", Retracted];
+	   Mine, is_binary(Taken) -> ["taken ", Taken];
+	   Mine, Read /= [] ->
+		{about, _, To, Tag, What} = hd(Read),
+		["read ", What, [[" ", X] || X <- [To, Tag], X /= undefined]];
+	   true -> "-"
+	end
 end,
 ok = io:setopts([binary, {encoding, unicode}]),
 Next = fun(Next) ->
@@ -24,9 +41,10 @@ Next = fun(Next) ->
 		eof -> halt(0);
 		Line ->
 			El = fxml_stream:parse_element(string:trim(Line)),
-			case {Of(El), Of(xmpp:decode(El, <<"jabber:client">>, [ignore_els]))} of
-				{Same, Same} -> io:format("~s~n", [Same]);
-				{Raw, Decoded} -> io:format("~s; decoded ~s~n", [Raw, Decoded])
+			Decoded = xmpp:decode(El, <<"jabber:client">>, [ignore_els]),
+			case {Of(El), Of(Decoded)} of
+				{{Chat, Same}, {Chat, Same}} -> io:format("~s\t~s~n", [Same, Says(Chat, Decoded)]);
+				{Raw, Other} -> io:format("~p; decoded ~p~n", [Raw, Other])
 			end,
 			Next(Next)
 	end

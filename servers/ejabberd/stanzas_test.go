@@ -138,3 +138,6 @@ func TestClasses(t *testing.T) {
 	r := newRig(t, func(o *lab.EjabberdOptions) { o.Rooms = "rooms.example.test" })
 	servertest.Classes(t, r.Rig, "garden@rooms.example.test")
 }
+
+// TestElsewhere: what the user reads or answers on one device.
+func TestElsewhere(t *testing.T) { servertest.Elsewhere(t, newRig(t).Rig) }

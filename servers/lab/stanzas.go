@@ -112,6 +112,16 @@ func InviteBy(room, id, whom string) string {
 	return message(room, "normal", id, fmt.Sprintf(`<x xmlns='http://jabber.org/protocol/muc#user'><invite to='%s'/></x>`, escape(whom)))
 }
 
+// Proceed takes a call that was proposed (XEP-0353 §3).
+func Proceed(to, of string) string {
+	return message(to, "chat", "proceed-"+of, fmt.Sprintf(`<proceed xmlns='urn:xmpp:jingle-message:0' id='%s'/><store xmlns='urn:xmpp:hints'/>`, escape(of)))
+}
+
+// Reject refuses one.
+func Reject(to, of string) string {
+	return message(to, "chat", "reject-"+of, fmt.Sprintf(`<reject xmlns='urn:xmpp:jingle-message:0' id='%s'/><store xmlns='urn:xmpp:hints'/>`, escape(of)))
+}
+
 // Hangup takes back a call that was proposed (XEP-0353).
 func Hangup(to, id, of string) string {
 	return message(to, "chat", id, fmt.Sprintf(`<retract xmlns='urn:xmpp:jingle-message:0' id='%s'/><store xmlns='urn:xmpp:hints'/>`, escape(of)))

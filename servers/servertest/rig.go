@@ -164,8 +164,8 @@ func (r *Rig) WantUnread(e Element, want ...string) {
 	for _, c := range e.Children {
 		if c.XMLName.Local == "unread" {
 			got = append(got, c.Attr("class")+" "+c.Attr("last")+" "+c.Attr("count"))
-			if c.Attr("key") == "" || c.Attr("tag") == "" {
-				r.T.Errorf("%v: no key, or no tag", c)
+			if c.Attr("key") == "" || c.Attr("tag") == "" || c.Attr("chat") == "" {
+				r.T.Errorf("%v: no key, no tag, or no chat", c)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Step) event(words []string) *mistake {
 	return nil
 }
 
-const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, resource=NAME, client=ID, reason=WORD"
+const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, chat=NAME, resource=NAME, client=ID, reason=WORD"
 
 func (s *Step) word(e *session.Event, w string) *mistake {
 	k, v, valued := strings.Cut(w, "=")
@@ -109,6 +109,8 @@ func (s *Step) word(e *session.Event, w string) *mistake {
 		e.Address.Service = v
 	case "published":
 		e.Published = append(e.Published, session.Address{Node: v})
+	case "chat":
+		e.Chat = v
 	case "resource":
 		e.Resource = v
 	case "client":
@@ -124,8 +126,8 @@ func (s *Step) word(e *session.Event, w string) *mistake {
 // unread reads CLASS@N or CLASS@N@KEY: one stanza of that class, which went out as
 // number N; CLASS*3@N: three of them, the last as number N.
 func unread(v string) (session.Unread, *mistake) {
-	const tip = "unread=message@5, unread=call@3@s:1 with its key, or unread=group*4@9 for four of them"
-	part := strings.SplitN(v, "@", 3)
+	const tip = "unread=message@5, unread=call@3@s:1 with its key, unread=message@3@s:1@romeo with its chat too, or unread=group*4@9 for four of them"
+	part := strings.SplitN(v, "@", 4)
 	if len(part) < 2 {
 		return session.Unread{}, wrong(tip, "unread=%s does not say which stanza it was", v)
 	}
@@ -145,8 +147,11 @@ func unread(v string) (session.Unread, *mistake) {
 		return session.Unread{}, wrong(tip, "%q is not a number", part[1])
 	}
 	u := session.Unread{Class: class, Last: last, Count: int(count)}
-	if len(part) == 3 {
+	if len(part) > 2 {
 		u.Key = part[2]
+	}
+	if len(part) > 3 {
+		u.Chat = part[3]
 	}
 	return u, nil
 }

@@ -36,11 +36,15 @@ func Line(e session.Event, service string) string {
 			text += fmt.Sprintf("*%d", u.Count)
 		}
 		text += fmt.Sprintf("@%d", u.Last)
-		if u.Key != "" {
+		if u.Key != "" || u.Chat != "" {
 			text += "@" + u.Key
+		}
+		if u.Chat != "" {
+			text += "@" + u.Chat
 		}
 		w = append(w, text)
 	}
+	add("chat=%s", e.Chat, e.Chat != "")
 	for _, s := range e.Heard {
 		add("heard=%s", s, true)
 	}

@@ -97,8 +97,8 @@ func parseOwner(text string) (owner, error) {
 }
 
 // appendAccount writes sessions by id, serial, epoch and counter, endpoints by
-// address, sessions that ended, keys of stanzas, how far nodes have come, and what
-// registered.
+// address, sessions that ended, keys of stanzas, how far nodes have come, what
+// registered, and what wakes stand for.
 func appendAccount(b []byte, a session.Account) []byte {
 	l := newList(b)
 	l.value(len(a.Sessions) == 0, func(b []byte) []byte {
@@ -146,6 +146,13 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
+	l.value(len(a.Waits) == 0, func(b []byte) []byte {
+		b = append(b, '[')
+		for _, w := range a.Waits {
+			b = appendWait(separate(b, '['), w)
+		}
+		return append(b, ']')
+	})
 	return l.close()
 }
 
@@ -165,7 +172,8 @@ func parseAccount(text []byte) (session.Account, error) {
 	var seen []sightingRow
 	var progress []progressRow
 	var devices []deviceRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress, &devices); err != nil {
+	var waits []waitRow
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress, &devices, &waits); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -186,6 +194,9 @@ func parseAccount(text []byte) (session.Account, error) {
 	for _, d := range devices {
 		a.Devices = append(a.Devices, session.Device(d))
 	}
+	for _, w := range waits {
+		a.Waits = append(a.Waits, session.Wait(w))
+	}
 	return a, nil
 }
 
@@ -196,6 +207,7 @@ type (
 	sightingRow session.Sighting
 	progressRow session.Progress
 	deviceRow   session.Device
+	waitRow     session.Wait
 )
 
 func appendProgress(b []byte, p session.Progress) []byte {
@@ -222,6 +234,27 @@ func (d *deviceRow) UnmarshalJSON(text []byte) error {
 	var since, at int64
 	err := fields(text, &d.Node, &since, &at)
 	d.Since, d.At = moment(since), moment(at)
+	return err
+}
+
+func appendWait(b []byte, w session.Wait) []byte {
+	l := newList(b)
+	l.string(w.Endpoint.Service + " " + w.Endpoint.Node)
+	l.string(w.Chat)
+	l.value(w.Class == 0, func(b []byte) []byte { return appendString(b, w.Class.String()) })
+	l.uint(uint64(max(0, w.Count)))
+	l.string(w.Stanza)
+	l.string(w.Tag)
+	l.uint(w.Wake)
+	l.time(w.At)
+	l.time(w.Lease)
+	return l.close()
+}
+
+func (w *waitRow) UnmarshalJSON(text []byte) error {
+	var at, lease int64
+	err := fields(text, &w.Endpoint, &w.Chat, &w.Class, &w.Count, &w.Stanza, &w.Tag, &w.Wake, &at, &lease)
+	w.At, w.Lease = moment(at), moment(lease)
 	return err
 }
 
@@ -277,18 +310,22 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.times(e.Calls)
 	l.times(e.Silents)
 	l.value(e.Behind == 0, func(b []byte) []byte { return appendString(b, e.Behind.String()) })
+	l.time(e.Before)
+	l.uint(e.Held.Wake)
+	l.time(e.Held.Else)
 	return l.close()
 }
 
 func (e *endpointRow) UnmarshalJSON(text []byte) error {
-	var enabled, woken int64
+	var enabled, woken, before, without int64
 	var told markRow
 	var calls, silents []int64
-	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind, &before, &e.Held.Wake, &without); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)
 	e.Enabled, e.Told, e.Woken = moment(enabled), markOf(told, 0), moment(woken)
+	e.Before, e.Held.Else = moment(before), moment(without)
 	return nil
 }
 

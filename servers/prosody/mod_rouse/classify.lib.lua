@@ -1,11 +1,13 @@
 -- What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 
 local jid = require "util.jid";
-local jid_bare, jid_resource = jid.bare, jid.resource;
+local jid_bare, jid_resource, jid_prep = jid.bare, jid.resource, jid.prep;
 local sha256 = require "util.hashes".sha256;
 
 local xmlns_carbons = "urn:xmpp:carbons:2";
 local xmlns_mam = "urn:xmpp:mam:2";
+local xmlns_call = "urn:xmpp:jingle-message:0";
+local xmlns_read = "urn:xmpp:mds:displayed:0";
 local forwarded = "/{urn:xmpp:forward:0}forwarded/{jabber:client}message";
 
 local lib = {};
@@ -138,7 +140,7 @@ function lib.class(stanza, account, nick_in)
 	elseif kind == "groupchat" then
 		if not has_content(message) then return "nothing"; end
 		return mentions(message, account, from and nick_in(from)) and "mention" or "group";
-	elseif message:get_child("propose", "urn:xmpp:jingle-message:0") then
+	elseif message:get_child("propose", xmlns_call) then
 		return "call";
 	elseif is_invitation(message) then
 		return "invitation";
@@ -170,11 +172,66 @@ function lib.key(stanza, account)
 	return "i:"..parts;
 end
 
+local function short(text) return text and text ~= "" and sha256(text, true):sub(1, 12) or nil; end
+
 -- Stands for the id that the sender gave the stanza, which may be anything, or nil.
 function lib.tag(stanza, account)
 	local message = unwrap(stanza, account);
-	local id = message and message.attr.id;
-	return id and id ~= "" and sha256(id, true):sub(1, 12) or nil;
+	return message and short(message.attr.id);
+end
+
+-- Stands for the chat with that person or room (bare JID), and for the call with that id; or nil.
+local function chat_with(account, whom)
+	whom = whom and jid_prep(whom);
+	return whom and short(account.."\0"..whom);
+end
+local function call_of(account, id) return id and short(account.."\0call\0"..id); end
+
+-- Of a stanza on its way to account: the call that it proposes, or the chat that it belongs to, or nil.
+function lib.chat(stanza, account)
+	local message = stanza.name == "message" and unwrap(stanza, account);
+	if not message then return nil; end
+	local propose = message:get_child("propose", xmlns_call);
+	if propose then return call_of(account, propose.attr.id); end
+	return chat_with(account, jid_bare(message.attr.from));
+end
+
+-- The call that its caller takes back by a stanza on its way to account, or nil.
+function lib.retracted(stanza, account)
+	local retract = jid_bare(stanza.attr.from) ~= account and stanza:get_child("retract", xmlns_call);
+	return retract and call_of(account, retract.attr.id);
+end
+
+-- The call that a client of account takes or refuses by a stanza that it sends, or nil.
+function lib.taken(stanza, account)
+	for _, name in ipairs { "proceed", "accept", "reject" } do
+		local said = stanza:get_child(name, xmlns_call);
+		if said then return call_of(account, said.attr.id); end
+	end
+end
+
+-- What a client of account shows to have read by a stanza that it sends: a list of chats, each with the key or the tag of
+-- the last message that was read, where that is said.
+function lib.read(stanza, account)
+	local list = {};
+	if stanza.name == "message" then
+		local chat = stanza.attr.type ~= "error" and chat_with(account, jid_bare(stanza.attr.to));
+		local displayed = stanza:get_child("displayed", "urn:xmpp:chat-markers:0");
+		if chat and (displayed or has_content(stanza)) then
+			list[1] = { chat = chat, tag = displayed and short(displayed.attr.id) };
+		end
+		return list;
+	end
+	local publish = stanza:find("{http://jabber.org/protocol/pubsub}pubsub/publish");
+	if not publish or publish.attr.node ~= xmlns_read then return list; end
+	for item in publish:childtags("item") do
+		local chat = chat_with(account, jid_bare(item.attr.id));
+		local id = item:find("{"..xmlns_read.."}displayed/{urn:xmpp:sid:0}stanza-id");
+		if chat and #list < 20 then
+			list[#list+1] = { chat = chat, key = id and id.attr.by == account and id.attr.id and "s:"..id.attr.id or nil };
+		end
+	end
+	return list;
 end
 
 return lib;

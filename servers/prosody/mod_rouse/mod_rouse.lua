@@ -41,8 +41,11 @@ local senders = cache.new(10000);
 
 local function own_key(user, room, id) return user.." "..room.." "..id; end
 
--- Class, key and tag of a stanza on its way to the user.
-local function class_and_key(stanza, user)
+-- Chats and calls of which something was told since the user read, or answered.
+local unread = cache.new(100000);
+
+-- Class, key, tag and chat of a stanza on its way to the user, as attributes.
+local function describe(stanza, user)
 	local account = jid.join(user, host);
 	local class = classify.class(stanza, account, function (room) return nicks:get(user.." "..room); end);
 	if (class == "group" or class == "mention") and stanza.attr.id and stanza.attr.from then
@@ -50,7 +53,10 @@ local function class_and_key(stanza, user)
 		if said and now() - said < 120 then class = "nothing"; end
 	end
 	if class ~= "nothing" then senders:set(user.." "..class, classify.sender(stanza, account)); end
-	return class, classify.key(stanza, account), classify.tag(stanza, account);
+	return {
+		class = class, key = classify.key(stanza, account), tag = classify.tag(stanza, account);
+		chat = class ~= "nothing" and classify.chat(stanza, account) or nil;
+	};
 end
 
 --- Reports
@@ -73,15 +79,28 @@ local function report(name, whose, attr, children)
 		s.n = s.n + 1;
 		attr.user, attr.sid, attr.n = whose.username, s.sid, string.format("%d", s.n);
 	end
+	if attr.class and attr.chat then unread:set(attr.user.." "..attr.chat, true); end
+	for _, child in ipairs(children or {}) do
+		if child.attr.chat then unread:set(attr.user.." "..child.attr.chat, true); end
+	end
 	queue.add(row(name, attr, children));
 end
 
 local function report_stanza(name, user, stanza)
-	local class, key, tag = class_and_key(stanza, user);
-	if class ~= "nothing" then report(name, user, { class = class, key = key, tag = tag }); end
+	local about = describe(stanza, user);
+	if about.class ~= "nothing" then report(name, user, about); end
 end
 
-sessions = module:require "sessions" { guard = guard, classify = class_and_key, classes = classify.classes, report = report };
+-- Says that a chat was read, or a call is over, if something of it was told.
+local function report_over(name, whose, attr)
+	local user = type(whose) == "string" and whose or whose.username;
+	local which = user.." "..attr.chat;
+	if not unread:get(which) then return; end
+	unread:set(which, nil);
+	report(name, whose, attr);
+end
+
+sessions = module:require "sessions" { guard = guard, describe = describe, classes = classify.classes, report = report };
 endpoints = module:require "endpoints" { guard = guard, report = report, sender = function (user, class) return senders:get(user.." "..class); end };
 picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row, behind = function () return queue.behind(); end };
 queue = module:require "queue" {
@@ -150,9 +169,10 @@ end, 100); -- before mod_cloud_notify, which may publish for the queue
 
 hook("smacks-hibernation-stanza-queued", function (event)
 	local session = event.origin;
-	local class, key, tag = class_and_key(event.stanza, session.username);
-	if class ~= "nothing" then
-		report("queued", session, { class = class, key = key, tag = tag, out = sessions.numbers(session, {}).out });
+	local about = describe(event.stanza, session.username);
+	if about.class ~= "nothing" then
+		about.out = sessions.numbers(session, {}).out;
+		report("queued", session, about);
 	end
 end, 100);
 
@@ -175,8 +195,9 @@ hook("archive-message-added", function (event)
 	if not user then return; end
 	local account = jid.join(user, host);
 	if jid.bare(stanza.attr.to) ~= account or jid.bare(stanza.attr.from) == account then return; end -- the sender's copy
-	local class, _, tag = class_and_key(stanza, user);
-	if class ~= "nothing" then report("archived", user, { class = class, key = "s:"..tostring(event.id), tag = tag }); end
+	local about = describe(stanza, user);
+	about.key = "s:"..tostring(event.id);
+	if about.class ~= "nothing" then report("archived", user, about); end
 end, 100);
 
 -- Where mod_smacks gives back the queue of a session that is gone for good, the report carries the place in it.
@@ -184,8 +205,9 @@ local giving_back; -- { stanza, session, out, reported }
 
 local function report_given_back()
 	local given = giving_back;
-	local class, key, tag = class_and_key(given.stanza, given.session.username);
-	if class ~= "nothing" then report("offline", given.session, { class = class, key = key, tag = tag, out = given.out }); end
+	local about = describe(given.stanza, given.session.username);
+	about.out = given.out;
+	if about.class ~= "nothing" then report("offline", given.session, about); end
 	given.reported = true;
 end
 
@@ -206,7 +228,7 @@ end, function (event, _, kept)
 	-- Kept for the archive: nothing else reports it. What comes from the archive is there anyway. For a client that has not
 	-- asked the archive mod_smacks bounces what it gives back, if the user has another client; in the archive it is all the same.
 	if given and not given.reported and not event.stanza:get_child("result", "urn:xmpp:mam:2") then
-		local _, key = class_and_key(given.stanza, given.session.username);
+		local key = describe(given.stanza, given.session.username).key;
 		if kept or key and key:sub(1, 2) == "s:" then report_given_back(); end
 	end
 	giving_back = nil;
@@ -229,6 +251,19 @@ hook("pre-message/bare", function (event)
 		own_in_room:set(own_key(user, stanza.attr.to or "", stanza.attr.id), now());
 	end
 end, 100);
+
+-- What a client of the user's shows to have read, and the calls that it takes or refuses.
+local function said_by_client(event)
+	local session, stanza = event.origin, event.stanza;
+	if not is_ours(session) then return; end
+	local account = jid.join(session.username, host);
+	local call = classify.taken(stanza, account);
+	if call then return report_over("taken", session, { chat = call }); end
+	for _, attr in ipairs(classify.read(stanza, account)) do report_over("read", session, attr); end
+end
+for _, event in ipairs { "pre-message/bare", "pre-message/full", "pre-message/host", "pre-iq/bare" } do
+	hook(event, said_by_client, 90);
+end
 
 -- A room says who one is there (XEP-0045 §7.2.2, status 110).
 hook("presence/full", function (event)
@@ -253,11 +288,16 @@ end, 0.5);
 
 local function report_call(event)
 	local stanza = event.stanza;
-	if not stanza:get_child("propose", "urn:xmpp:jingle-message:0") then return; end
+	local is_proposed = stanza:get_child("propose", "urn:xmpp:jingle-message:0");
+	if not is_proposed and not stanza:get_child("retract", "urn:xmpp:jingle-message:0") then return; end
 	local user = jid.node(stanza.attr.to);
 	if not user or not user_exists(user, host) then return; end
-	local class, key, tag = class_and_key(stanza, user);
-	if class == "call" then report("call", user, { class = class, key = key, tag = tag }, sessions.heard(user)); end
+	if not is_proposed then
+		local call = classify.retracted(stanza, jid.join(user, host));
+		return call and report_over("retracted", user, { chat = call });
+	end
+	local about = describe(stanza, user);
+	if about.class == "call" then report("call", user, about, sessions.heard(user)); end
 end
 -- After mod_mam (0) has given the stanza its id, before carbons (-0.5) and delivery (-1).
 hook("message/bare", report_call, -0.25);
@@ -302,9 +342,10 @@ hook("cloud_notify/push", function (event)
 	local user, info = event.username, event.push_info;
 	endpoints.watch_answer(user, event.notification_stanza.attr.id);
 	if not event.original_stanza then return; end
-	local class, key, tag = class_and_key(event.original_stanza, user);
-	if class == "nothing" or (key and queue.mark(user, key, info.jid, info.node)) then return; end
-	local attr = { service = info.jid, node = info.node, key = key, tag = tag, class = class };
+	local attr = describe(event.original_stanza, user);
+	local key = attr.key;
+	if attr.class == "nothing" or (key and queue.mark(user, key, info.jid, info.node)) then return; end
+	attr.service, attr.node = info.jid, info.node;
 	local account = prosody.hosts[host].sessions[user];
 	for _, session in pairs(account and account.sessions or {}) do
 		if session.push_identifier == endpoints.identifier(info.jid, info.node) and sessions.get(session) then

@@ -10,7 +10,7 @@ local max_value = 4096; -- bytes of an attribute; clients choose nodes and resou
 local max_batch = 200 * 1024; -- bytes, about; rouse takes 512 KiB
 
 -- What is lost by dropping one of these is known again from the picture.
-local stanza_events = { late = true, queued = true, archived = true, offline = true, room = true, subscribe = true, call = true, published = true, answered = true };
+local stanza_events = { late = true, queued = true, archived = true, offline = true, room = true, subscribe = true, call = true, read = true, taken = true, retracted = true, published = true, answered = true };
 
 -- o: component, epoch, max_queue, batch, answer_timeout, fallback (seconds), guard, saved (see saved.lib.lua),
 -- rows(n): about n rows of a picture that is under way, whole accounts.

@@ -8,7 +8,7 @@ local now = require "util.time".now;
 local ack_delay = module:get_option_number("smacks_max_ack_delay", 30);
 local heard_recently = 10; -- seconds
 
--- o: guard, classify(stanza, user) -> class, key, tag; classes; report(name, session, attr, children)
+-- o: guard, describe(stanza, user) -> attributes: class, key, tag, chat; classes; report(name, session, attr, children)
 return function (o)
 	local known = {}; -- session -> what we know
 	local by_sid = {};
@@ -37,15 +37,14 @@ return function (o)
 	function self.unread(session)
 		local found, children = {}, {};
 		each_queued(session, function (stanza, position)
-			local class, key, tag = o.classify(stanza, session.username);
-			local row = found[class] or { count = 0 };
-			row.count, row.last, row.key, row.tag, found[class] = row.count + 1, position, key, tag, row;
+			local about = o.describe(stanza, session.username);
+			local row = found[about.class];
+			about.count, about.last = text(row and row.count + 1 or 1), text(position);
+			if row and row.chat ~= about.chat then about.chat = nil; end -- it is told only if it is the same for all
+			found[about.class] = about;
 		end);
 		for _, class in ipairs(o.classes) do
-			local row = found[class];
-			if row then
-				children[#children+1] = { name = "unread", attr = { class = class, last = text(row.last), count = text(row.count), key = row.key, tag = row.tag } };
-			end
+			if found[class] then children[#children+1] = { name = "unread", attr = found[class] }; end
 		end
 		return children;
 	end
@@ -54,8 +53,7 @@ return function (o)
 	function self.position(session, key)
 		local at;
 		each_queued(session, function (stanza, position)
-			local _, k = o.classify(stanza, session.username);
-			if k == key then at = position; end
+			if o.describe(stanza, session.username).key == key then at = position; end
 		end);
 		return at;
 	end
@@ -82,9 +80,10 @@ return function (o)
 
 	local report_late = o.guard("late", function (stanza, session)
 		if session.resending_unacked or session.hibernating or not st.is_stanza(stanza) or stanza.attr.xmlns then return; end
-		local class, key, tag = o.classify(stanza, session.username);
-		if class ~= "nothing" then
-			o.report("late", session, { class = class, key = key, tag = tag, out = text(counts(session)) });
+		local about = o.describe(stanza, session.username);
+		if about.class ~= "nothing" then
+			about.out = text(counts(session));
+			o.report("late", session, about);
 		end
 	end);
 
@@ -128,7 +127,7 @@ return function (o)
 			or session.last_requested_h == counts(session) then return; end
 		local worth = false;
 		each_queued(session, function (stanza)
-			worth = worth or o.classify(stanza, session.username) ~= "nothing";
+			worth = worth or o.describe(stanza, session.username).class ~= "nothing";
 		end);
 		if not worth then return; end
 		session.state = "flushing"; -- for mod_smacks, which does the asking

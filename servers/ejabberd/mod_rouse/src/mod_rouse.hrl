@@ -8,3 +8,9 @@
 		at = 0 :: integer(),                % when it came into the queue, milliseconds
 		chunk :: undefined | pos_integer(), % where it is saved
 		tried = false :: boolean()}).       % rouse may have seen it
+
+%% What is told of a stanza on its way to a user (docs/events.md, "Class" to "Chat").
+-record(about, {class = <<"nothing">> :: binary(),
+		key :: undefined | binary(),
+		tag :: undefined | binary(),
+		chat :: undefined | binary()}).

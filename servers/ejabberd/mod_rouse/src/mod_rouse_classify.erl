@@ -1,23 +1,28 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, class_key_tag_and_sender/3, class/3, key/2, is_call/1]).
+-export([classes/0, about_and_sender/3, is_call/1, retracted/2, taken/2, read/2]).
 
 -include("xmpp.hrl").
+-include("mod_rouse.hrl").
 
 -define(NS_CALL, <<"urn:xmpp:jingle-message:0">>).
 -define(NS_INVITE, <<"jabber:x:conference">>).
 -define(NS_REFERENCE, <<"urn:xmpp:reference:0">>).
 -define(NS_FALLBACK, <<"urn:xmpp:fallback:0">>).
+-define(NS_READ, <<"urn:xmpp:mds:displayed:0">>).
 
 %% The classes that wake, the most important first.
 classes() -> [<<"call">>, <<"message">>, <<"mention">>, <<"group">>, <<"invitation">>, <<"subscription">>].
 
-%% Class, key, tag and sender of a stanza on its way to the account (bare JID, normal form). NickIn gives what the user is
+%% What is told of a stanza on its way to the account (bare JID, normal form), and its sender. NickIn gives what the user is
 %% called in a room, or undefined.
-class_key_tag_and_sender(Stanza, Account, NickIn) ->
+about_and_sender(Stanza, Account, NickIn) ->
     El = element_of(Stanza),
-    {class(El, Account, NickIn), key(El, Account), tag(El, Account), sender(El, Account)}.
+    case class(El, Account, NickIn) of
+	<<"nothing">> -> {#about{key = key(El, Account)}, undefined};
+	Class -> {#about{class = Class, key = key(El, Account), tag = tag(El, Account), chat = chat(El, Account)}, sender(El, Account)}
+    end.
 
 class(#xmlel{name = <<"presence">>} = El, _, _) ->
     case attr(<<"type">>, El) of
@@ -46,10 +51,77 @@ key(El, Account) ->
 tag(El, Account) ->
     case unwrap(El, Account) of
 	none -> undefined;
-	{Inner, _} ->
-	    case attr(<<"id">>, Inner) of
-		<<>> -> undefined;
-		ID -> mod_rouse_push:hex(binary:part(crypto:hash(sha256, ID), 0, 6))
+	{Inner, _} -> short(attr(<<"id">>, Inner))
+    end.
+
+short(<<>>) -> undefined;
+short(Text) -> mod_rouse_push:hex(binary:part(crypto:hash(sha256, Text), 0, 6)).
+
+%% The call that the stanza proposes, or the chat that it belongs to.
+chat(#xmlel{name = <<"message">>} = El, Account) ->
+    case unwrap(El, Account) of
+	none -> undefined;
+	{Message, _} ->
+	    case child(Message, <<"propose">>, ?NS_CALL) of
+		none -> chat_with(Account, bare(attr(<<"from">>, Message)));
+		Propose -> call_of(Account, Propose)
+	    end
+    end;
+chat(_, _) -> undefined.
+
+chat_with(_, <<>>) -> undefined;
+chat_with(Account, Whom) -> short(<<Account/binary, 0, Whom/binary>>).
+
+call_of(Account, El) ->
+    case attr(<<"id">>, El) of
+	<<>> -> undefined;
+	ID -> short(<<Account/binary, 0, "call", 0, ID/binary>>)
+    end.
+
+%% The call that its caller takes back by a stanza on its way to the account.
+retracted(#message{} = Stanza, Account) ->
+    El = element_of(Stanza),
+    case {child(El, <<"retract">>, ?NS_CALL), bare(attr(<<"from">>, El))} of
+	{none, _} -> undefined;
+	{_, Account} -> undefined;
+	{Retract, _} -> call_of(Account, Retract)
+    end.
+
+%% The call that a client of the account takes or refuses by a stanza that it sends.
+taken(#message{} = Stanza, Account) ->
+    El = element_of(Stanza),
+    case [Said || Name <- [<<"proceed">>, <<"accept">>, <<"reject">>], (Said = child(El, Name, ?NS_CALL)) /= none] of
+	[Said | _] -> call_of(Account, Said);
+	[] -> undefined
+    end.
+
+%% What a client of the account shows to have read by a stanza that it sends: chats, each with the last message that was
+%% read, where that is said.
+read(#message{type = error}, _) -> [];
+read(#message{} = Stanza, Account) ->
+    El = element_of(Stanza),
+    Displayed = child(El, <<"displayed">>, <<"urn:xmpp:chat-markers:0">>),
+    case chat_with(Account, bare(attr(<<"to">>, El))) of
+	undefined -> [];
+	Chat when Displayed /= none -> [#about{chat = Chat, tag = short(attr(<<"id">>, Displayed))}];
+	Chat -> [#about{chat = Chat} || has_content(El)]
+    end;
+read(#iq{type = set, sub_els = [PubSub | _]}, Account) ->
+    Items = case xmpp:get_name(PubSub) == <<"pubsub">> andalso fxml:get_subtag(element_of(PubSub), <<"publish">>) of
+		#xmlel{children = Els} = Publish -> [El || #xmlel{name = <<"item">>} = El <- Els, attr(<<"node">>, Publish) == ?NS_READ];
+		false -> []
+	    end,
+    [#about{chat = Chat, key = read_to(Item, Account)} ||
+	Item <- lists:sublist(Items, 20), Chat <- [chat_with(Account, bare(attr(<<"id">>, Item)))], Chat /= undefined];
+read(_, _) -> [].
+
+read_to(Item, Account) ->
+    case child(Item, <<"displayed">>, ?NS_READ) of
+	none -> undefined;
+	Displayed ->
+	    case stanza_id(Displayed, Account) of
+		undefined -> undefined;
+		ID -> <<"s:", ID/binary>>
 	    end
     end.
 

@@ -57,6 +57,7 @@ stop(Host) -> gen_mod:stop_child(mod_rouse_table:name(Host)).
 reload(Host, Opts) -> cast(Host, {reload, Opts}).
 
 report(Host, Name, User, Sid, Attrs, Children) ->
+    [mod_rouse_table:unread(Host, User, proplists:get_value(<<"chat">>, A)) || A <- [Attrs | [A || {_, A} <- Children]], lists:keymember(<<"class">>, 1, A)],
     T = integer_to_binary(erlang:system_time(millisecond)),
     cast(Host, {report, User, Sid, #event{name = Name, attrs = clean([{<<"user">>, User}, {<<"sid">>, Sid}, {<<"t">>, T} | Attrs]),
 					  children = Children}}).
@@ -298,6 +299,7 @@ make_room(#state{queue = Queue, batch = Batch, options = Opts, saved = Saved} = 
 %% What is lost by dropping one of these is known again from the picture.
 is_stanza_event(#event{name = Name}) ->
     lists:member(Name, [<<"late">>, <<"queued">>, <<"archived">>, <<"offline">>, <<"room">>, <<"subscribe">>, <<"call">>,
+			<<"read">>, <<"taken">>, <<"retracted">>,
 			<<"published">>, <<"answered">>]).
 
 %% Bytes that an event takes, about; and whether it is longer than anything that is meant well: then it is left out.

@@ -97,11 +97,11 @@ before_send(State, _, _) -> State.
 
 report_stanza(#{mgmt_stanzas_out := Before, rouse := #{sid := Sid}} = State, Stanza, Mgmt) ->
     Out = integer_to_binary(Before + 1),
-    case mod_rouse_stanza:class_key_and_tag(Stanza, user(State), host(State)) of
-	{<<"nothing">>, _, _} -> ok;
-	{Class, Key, Tag} ->
+    case mod_rouse_stanza:about(Stanza, user(State), host(State)) of
+	#about{class = <<"nothing">>} -> ok;
+	#about{class = Class, key = Key} = About ->
 	    Name = case Mgmt of pending -> <<"queued">>; active -> <<"late">> end,
-	    report(Name, State, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
+	    report(Name, State, Sid, [{<<"out">>, Out} | mod_rouse_stanza:attrs(About)], []),
 	    mod_rouse_push:about(host(State), user(State), Sid, [{Class, Key, Out}])
     end.
 
@@ -262,14 +262,17 @@ unread(#{mgmt_queue := Queue} = State) ->
     {User, Host} = {user(State), host(State)},
     Found = p1_queue:foldl(
 	      fun({N, _, Stanza}, Acc) when ?is_stanza(Stanza) ->
-		      {Class, Key, Tag} = mod_rouse_stanza:class_key_and_tag(Stanza, User, Host),
-		      maps:update_with(Class, fun({Count, _, _, _}) -> {Count + 1, N, Key, Tag} end, {1, N, Key, Tag}, Acc);
+		      About = mod_rouse_stanza:about(Stanza, User, Host),
+		      maps:update_with(About#about.class, fun({Count, _, Before}) -> {Count + 1, N, of_one_chat(About, Before)} end, {1, N, About}, Acc);
 		 (_, Acc) -> Acc
 	      end, #{}, Queue),
-    [{<<"unread">>, mod_rouse_queue:clean([{<<"class">>, Class}, {<<"last">>, integer_to_binary(Last)},
-					   {<<"count">>, integer_to_binary(Count)}, {<<"key">>, Key}, {<<"tag">>, Tag}])}
-     || Class <- mod_rouse_classify:classes(), {ok, {Count, Last, Key, Tag}} <- [maps:find(Class, Found)]];
+    [{<<"unread">>, mod_rouse_queue:clean([{<<"last">>, integer_to_binary(Last)}, {<<"count">>, integer_to_binary(Count)} | mod_rouse_stanza:attrs(About)])}
+     || Class <- mod_rouse_classify:classes(), {ok, {Count, Last, About}} <- [maps:find(Class, Found)]];
 unread(_) -> [].
+
+%% The chat is told only if it is the same for all.
+of_one_chat(#about{chat = Chat} = About, #about{chat = Chat}) -> About;
+of_one_chat(About, _) -> About#about{chat = undefined}.
 
 csi_state(#{csi_state := inactive}) -> <<"inactive">>;
 csi_state(_) -> <<"active">>.

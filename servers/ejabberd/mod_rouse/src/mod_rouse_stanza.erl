@@ -3,24 +3,31 @@
 
 -export([archived/7, archived/8, archived_after/7, archived_after/8, offline/1, offline_after/1, bounced/1, subscribed/2, deleted/2,
 	 user_receive/1, user_send/1]).
--export([class_key_and_tag/3, give_back/1, given_back/0]).
+-export([about/3, attrs/1, give_back/1, given_back/0]).
 
 -include("xmpp.hrl").
+-include("mod_rouse.hrl").
 
 -import(mod_rouse, [guard/3]).
 
 -define(GIVING_BACK, rouse_giving_back). % in the dictionary of a client's process that ends: sid and key => place
 
-%% Class, key and tag of a stanza on its way to the user.
-class_key_and_tag(Stanza, User, Host) ->
-    {Class, Key, Tag, Sender} = mod_rouse_classify:class_key_tag_and_sender(
-				  Stanza, jid:encode({User, Host, <<>>}), fun(Room) -> mod_rouse_table:nick(Host, User, Room) end),
+%% What is told of a stanza on its way to the user.
+about(Stanza, User, Host) ->
+    {#about{class = Class} = About, Sender} = mod_rouse_classify:about_and_sender(
+						Stanza, account(User, Host), fun(Room) -> mod_rouse_table:nick(Host, User, Room) end),
     case Class == <<"nothing">> orelse is_own(Class, Stanza, User, Host) of
-	true -> {<<"nothing">>, Key, Tag};
+	true -> #about{key = About#about.key};
 	false ->
 	    mod_rouse_table:wrote(Host, User, Class, Sender),
-	    {Class, Key, Tag}
+	    About
     end.
+
+account(User, Host) -> jid:encode({User, Host, <<>>}).
+
+%% The same as attributes.
+attrs(#about{class = Class, key = Key, tag = Tag, chat = Chat}) ->
+    [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"chat">>, Chat}].
 
 %% What the user's own clients said in rooms.
 is_own(Class, #message{from = #jid{} = Room, id = ID}, User, Host) when Class == <<"group">>; Class == <<"mention">> ->
@@ -31,14 +38,14 @@ is_own(_, _, _, _) -> false.
 archived(#message{} = Message, User, Host, _Peer, _Nick, chat, recv) ->
     guard(archived, Message,
 	  fun() ->
-		  case class_key_and_tag(Message, User, Host) of
-		      {<<"nothing">>, _, _} -> ok;
-		      {Class, Key0, Tag} ->
+		  case about(Message, User, Host) of
+		      #about{class = <<"nothing">>} -> ok;
+		      #about{class = Class, key = Key0} = About ->
 			  Key = case xmpp:get_meta(Message, stanza_id, undefined) of
 				    undefined -> Key0;
 				    ID -> <<"s:", (integer_to_binary(ID))/binary>>
 				end,
-			  report(Host, <<"archived">>, User, {Class, Key, Tag}),
+			  report(Host, <<"archived">>, User, About#about{key = Key}),
 			  mod_rouse_push:about(Host, User, undefined, [{Class, Key, undefined}])
 		  end,
 		  Message
@@ -55,12 +62,13 @@ archived_after(Acc, _, _, _, _, _, _, _) -> mod_rouse_push:about_nothing(), Acc.
 offline({_Stored, #message{to = #jid{luser = User, lserver = Host}} = Message} = Acc) ->
     guard(offline, Acc,
 	  fun() ->
-		  case class_key_and_tag(Message, User, Host) of
-		      {<<"nothing">>, _, _} -> ok;
-		      {Class, Key, Tag} = Stanza ->
-			  call(Stanza, User, Host),
+		  retracted(Message, User, Host),
+		  case about(Message, User, Host) of
+		      #about{class = <<"nothing">>} -> ok;
+		      #about{class = Class, key = Key} = About ->
+			  call(About, User, Host),
 			  {Sid, Out} = place(Key),
-			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
+			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], []),
 			  mod_rouse_push:about(Host, User, Sid, [{Class, Key, Out}])
 		  end,
 		  Acc
@@ -90,11 +98,17 @@ subscribed(Acc, _) -> Acc.
 user_receive({#message{meta = Meta} = Message, #{jid := #jid{luser = User, lserver = Host}}} = Acc) ->
     guard(call, Acc,
 	  fun() ->
-		  case mod_rouse_classify:is_call(Message) andalso not maps:is_key(sm_copy, Meta) andalso not maps:is_key(carbon_copy, Meta) of
-		      true ->
-			  call(class_key_and_tag(Message, User, Host), User, Host);
-		      false -> ok
-		  end,
+		  IsCopy = maps:is_key(sm_copy, Meta) orelse maps:is_key(carbon_copy, Meta),
+		  IsCall = mod_rouse_classify:is_call(Message),
+		  InCluster = mod_rouse_nodes:others() /= [],
+		  About = case IsCall andalso not IsCopy orelse InCluster of
+			      true -> about(Message, User, Host);
+			      false -> #about{}
+			  end,
+		  %% Another node may tell of it. This one hears whether it is read.
+		  InCluster andalso mod_rouse_table:unread(Host, User, About#about.chat),
+		  IsCopy orelse call(About, User, Host),
+		  IsCopy orelse retracted(Message, User, Host),
 		  Acc
 	  end);
 %% A room says who one is there (XEP-0045 §7.2.2, status 110).
@@ -111,10 +125,22 @@ user_receive({#presence{type = available, from = #jid{lresource = Nick} = Occupa
 	  end);
 user_receive(Acc) -> Acc.
 
-call({<<"call">>, Key, Tag}, User, Host) ->
+call(#about{class = <<"call">>} = About, User, Host) ->
     Heard = [{<<"heard">>, [{<<"sid">>, Sid}]} || Sid <- mod_rouse_table:heard_lately(Host, User)],
-    mod_rouse_queue:report(Host, <<"call">>, User, undefined, [{<<"class">>, <<"call">>}, {<<"key">>, Key}, {<<"tag">>, Tag}], Heard);
+    mod_rouse_queue:report(Host, <<"call">>, User, undefined, attrs(About), Heard);
 call(_, _, _) -> ok.
+
+retracted(Message, User, Host) ->
+    case mod_rouse_classify:retracted(Message, account(User, Host)) of
+	undefined -> ok;
+	Call -> over(<<"retracted">>, Host, User, undefined, #about{chat = Call})
+    end.
+
+%% Says that a chat was read, or a call is over, if something of it was told.
+over(Name, Host, User, Sid, #about{key = Key, tag = Tag, chat = Chat}) ->
+    mod_rouse_table:is_unread(Host, User, Chat) andalso
+	mod_rouse_queue:report(Host, Name, User, Sid, [{<<"key">>, Key}, {<<"tag">>, Tag}, {<<"chat">>, Chat}], []),
+    ok.
 
 %% After ejabberd has told the account's sessions to end.
 deleted(User, Server) ->
@@ -124,11 +150,33 @@ deleted(User, Server) ->
 		  mod_rouse_queue:report(Host, <<"deleted">>, LUser, undefined, [], [])
 	  end).
 
-%% What the user's own clients say in rooms comes back to all of them, and wakes none.
-user_send({#message{type = groupchat, id = ID, to = #jid{} = Room}, #{jid := #jid{luser = User, lserver = Host}}} = Acc) when ID /= <<>> ->
-    guard(own, Acc,
-	  fun() -> mod_rouse_table:said(Host, User, jid:tolower(jid:remove_resource(Room)), ID), Acc end);
+%% What the user's own clients say in rooms comes back to all of them, and wakes none. What they show to have read, and the
+%% calls that they take or refuse.
+user_send({Packet, #{jid := #jid{luser = User, lserver = Host}} = State} = Acc) when is_record(Packet, message); is_record(Packet, iq) ->
+    guard(sent, Acc,
+	  fun() ->
+		  said(Packet, User, Host),
+		  case State of
+		      #{rouse := #{sid := Sid}} -> shown(Packet, User, Host, Sid);
+		      _ -> ok
+		  end,
+		  Acc
+	  end);
 user_send(Acc) -> Acc.
+
+said(#message{type = groupchat, id = ID, to = #jid{} = Room}, User, Host) when ID /= <<>> ->
+    mod_rouse_table:said(Host, User, jid:tolower(jid:remove_resource(Room)), ID);
+said(_, _, _) -> ok.
+
+shown(#message{} = Message, User, Host, Sid) ->
+    case mod_rouse_classify:taken(Message, account(User, Host)) of
+	undefined -> read(Message, User, Host, Sid);
+	Call -> over(<<"taken">>, Host, User, Sid, #about{chat = Call})
+    end;
+shown(IQ, User, Host, Sid) -> read(IQ, User, Host, Sid).
+
+read(Stanza, User, Host, Sid) ->
+    [over(<<"read">>, Host, User, Sid, About) || About <- mod_rouse_classify:read(Stanza, account(User, Host))].
 
 %% --- The queue of a session that ends. mod_stream_mgmt sends on what was not acknowledged, and that may be stored
 %% offline; or drops it because the archive has it; or bounces it.
@@ -141,12 +189,11 @@ give_back(#{mgmt_queue := Queue, jid := #jid{luser = User, lserver = Host}, rous
 		  ({N, _, #message{} = Message}, Acc) ->
 		       Out = integer_to_binary(N),
 		       Archived = xmpp:get_meta(Message, mam_archived, false),
-		       case class_key_and_tag(Message, User, Host) of
-			   {<<"nothing">>, _, _} -> Acc;
-			   {_, Key, _} when Rerouted, Stored orelse not Archived -> Acc#{Key => Out};
-			   {Class, Key, Tag} when Archived ->
-			       mod_rouse_queue:report(Host, <<"offline">>, User, Sid,
-						      [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"out">>, Out}], []),
+		       case about(Message, User, Host) of
+			   #about{class = <<"nothing">>} -> Acc;
+			   #about{key = Key} when Rerouted, Stored orelse not Archived -> Acc#{Key => Out};
+			   About when Archived ->
+			       mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], []),
 			       Acc;
 			   _ -> Acc
 		       end;
@@ -175,8 +222,7 @@ place(Key) ->
 %% ---
 
 report_classified(Host, Name, User, Stanza) ->
-    report(Host, Name, User, class_key_and_tag(Stanza, User, Host)).
+    report(Host, Name, User, about(Stanza, User, Host)).
 
-report(_, _, _, {<<"nothing">>, _, _}) -> ok;
-report(Host, Name, User, {Class, Key, Tag}) ->
-    mod_rouse_queue:report(Host, Name, User, undefined, [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}], []).
+report(_, _, _, #about{class = <<"nothing">>}) -> ok;
+report(Host, Name, User, About) -> mod_rouse_queue:report(Host, Name, User, undefined, attrs(About), []).

@@ -1,7 +1,7 @@
 %% What all processes may look up: an ETS table that belongs to the queue's process and bears its name.
 -module(mod_rouse_table).
 
--export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, called/4, nick/3, wrote/4, sender/3, tidy/1]).
+-export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, called/4, nick/3, wrote/4, sender/3, unread/3, is_unread/3, tidy/1]).
 
 -define(HEARD_LATELY, 10000).
 -define(SAID, 120000).
@@ -9,12 +9,14 @@
 -define(CALLED, 2592000000). % 30 days
 -define(MAX_CALLED, 100000).
 -define(WROTE, 3600000).
+-define(UNREAD, 604800000). % 7 days
+-define(MAX_UNREAD, 200000).
 
 name(Host) -> gen_mod:get_module_proc(Host, mod_rouse).
 
 new(Host) ->
     ets:new(name(Host), [named_table, public, ordered_set, {read_concurrency, true}]),
-    [note(Host, What, 0) || What <- [said, called]]. % how many there are
+    [note(Host, What, 0) || What <- [said, called, unread]]. % how many there are
 
 note(Host, What, Value) -> ets:insert(name(Host), {What, Value}).
 
@@ -92,12 +94,31 @@ sender(Host, User, Class) ->
     catch error:badarg -> undefined
     end.
 
+%% --- Chats and calls of which something was told since the user read, or answered.
+
+unread(_, _, undefined) -> ok;
+unread(Host, User, Chat) ->
+    Key = {unread, User, Chat},
+    ets:update_element(name(Host), Key, {2, now_ms()}) orelse
+	noted(Host, unread) < ?MAX_UNREAD andalso ets:insert_new(name(Host), {Key, now_ms()}) andalso
+	ets:update_counter(name(Host), unread, 1),
+    ok.
+
+%% Not for long: who asks says that it was read. Where there are too many to know, it may be.
+is_unread(Host, User, Chat) ->
+    case ets:take(name(Host), {unread, User, Chat}) of
+	[_] -> ets:update_counter(name(Host), unread, -1), true;
+	[] -> noted(Host, unread) >= ?MAX_UNREAD
+    end.
+
 tidy(Host) ->
     Now = now_ms(),
     Gone = ets:select_delete(name(Host), [{{{said, '_', '_', '_'}, '$1'}, [{'<', '$1', Now - ?SAID}], [true]}]),
     ets:update_counter(name(Host), said, -Gone),
     Left = ets:select_delete(name(Host), [{{{called, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?CALLED}], [true]}]),
     ets:update_counter(name(Host), called, -Left),
+    Read = ets:select_delete(name(Host), [{{{unread, '_', '_'}, '$1'}, [{'<', '$1', Now - ?UNREAD}], [true]}]),
+    ets:update_counter(name(Host), unread, -Read),
     ets:select_delete(name(Host), [{{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
 
 now_ms() -> erlang:system_time(millisecond).
