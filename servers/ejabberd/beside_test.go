@@ -194,6 +194,9 @@ func TestDomainIsHeld(t *testing.T) {
 	phone := r.Login("alice/phone")
 	r.Enable(phone, r.e.Rouse().JID, "n1")
 	r.F.Disconnect()
+	r.WaitFor("ejabberd has seen that, and the domain is held", func() bool {
+		return r.eval(fmt.Sprintf(`case {mod_rouse_hold:connections(<<"%[1]s">>), ejabberd_router:is_my_route(<<"%[1]s">>)} of {[], true} -> 1; _ -> 0 end.`, r.e.Rouse().JID)) == "1"
+	})
 	answer, err := r.Bob.IQ(r.Ctx, r.e.Rouse().JID, "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>")
 	r.Check(err)
 	if !strings.Contains(answer, `type="wait"`) || !strings.Contains(answer, "service-unavailable") {
