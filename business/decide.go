@@ -22,6 +22,7 @@ func Decide(a session.Account, e session.Event, p Policy, now time.Time) (sessio
 		d.account()
 	}
 	d.release()
+	d.expect()
 	return d.a, d.reasons
 }
 

@@ -27,5 +27,8 @@
 //	r   a chat is read or answered, or a call taken, by one session: nobody; what is
 //	    owed to others for it is withdrawn
 //
+// A device that was woken and does not come back is woken again after each of
+// Policy.Repeat, as one more wake that is owed while nothing else is.
+//
 // Where Policy.Grace is set, wakes wait that long while another session is active.
 package business

@@ -99,7 +99,7 @@ func (d *decision) gone() {
 func (d *decision) kill(addr session.Address, why string) {
 	d.withdraw("", addr, why)
 	ep := d.a.Endpoints[addr]
-	ep.Dead = why
+	ep.Dead, ep.Expected = why, session.Expected{}
 	d.a.Endpoints[addr] = ep
 	d.say("", session.Died, session.Nothing, addr, why)
 }

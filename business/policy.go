@@ -16,6 +16,12 @@ type Policy struct {
 	// another session is active. Calls do not wait. 0: none does.
 	Grace time.Duration
 
+	// Repeat is after how long a device that was woken and did not come back is woken
+	// again: the first time, the second, and so on, the last one for ever, until
+	// RepeatFor has passed since it was woken first. Empty: it is not.
+	Repeat    []time.Duration
+	RepeatFor time.Duration
+
 	// Service is the push service that we are: endpoints of others are third
 	// parties'. Empty: there are none.
 	Service string
@@ -26,7 +32,10 @@ type Policy struct {
 }
 
 // DefaultPolicy suits most.
-func DefaultPolicy() Policy { return Policy{Coalesce: 5 * time.Second, Calls: 10, Silents: 3} }
+func DefaultPolicy() Policy {
+	return Policy{Coalesce: 5 * time.Second, Calls: 10, Silents: 3,
+		Repeat: []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}, RepeatFor: 14 * 24 * time.Hour}
+}
 
 // Rules names every rule, for metrics. Empty: no rule of ours speaks.
 func Rules() []string { return []string{"", "a1", "a2", "a3", "a4", "b", "b'", "c", "p", "r"} }

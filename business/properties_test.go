@@ -73,7 +73,7 @@ func (w *world) report(e session.Event) {
 	}
 	e.Told = session.Mark{Node: e.Node, Epoch: e.Epoch, Seq: e.N}
 	w.history = append(w.history, e)
-	w.a, _ = Decide(w.a, e, DefaultPolicy(), w.now)
+	w.a, _ = Decide(w.a, e, wokenOnce(), w.now)
 	if rapid.IntRange(0, 3).Draw(w.t, "a worker is quick") == 0 {
 		w.claim()
 		for k := range w.flying {
@@ -85,7 +85,7 @@ func (w *world) report(e session.Event) {
 		from := rapid.IntRange(max(0, len(w.history)-8), len(w.history)-1).Draw(w.t, "repeat from")
 		for _, old := range w.history[from:] {
 			var reasons []session.Reason
-			if w.a, reasons = Decide(w.a, old, DefaultPolicy(), w.now); len(reasons) > 0 {
+			if w.a, reasons = Decide(w.a, old, wokenOnce(), w.now); len(reasons) > 0 {
 				w.t.Fatalf("a repeat was decided again: %+v: %+v", old, reasons)
 			}
 		}
@@ -274,7 +274,7 @@ func (w *world) settle(k session.WakeKey, fate int) {
 		}
 		return
 	}
-	w.a, _ = Settle(w.a, k, f.wake, s, DefaultPolicy())
+	w.a, _ = Settle(w.a, k, f.wake, s, wokenOnce())
 }
 
 // hear lets the oldest of those speak who were taken for dead.
@@ -286,7 +286,7 @@ func (w *world) hear() {
 	w.late = w.late[1:]
 	w.step++
 	last := w.a.Serial
-	w.a, _ = Settle(w.a, f.key, f.wake, session.Settlement{At: w.now, Verdict: session.Sent}, DefaultPolicy())
+	w.a, _ = Settle(w.a, f.key, f.wake, session.Settlement{At: w.now, Verdict: session.Sent}, wokenOnce())
 	if w.a.Serial > last {
 		w.crashed[w.a.Serial] = true // the rest: somebody else may have sent for that too, and be late as well
 	}

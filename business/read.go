@@ -40,6 +40,9 @@ func (d *decision) settled(w, claimed session.Wake, v session.Verdict) (done []s
 			if v != session.Sent {
 				continue
 			}
+			if x.Read {
+				continue
+			}
 			x.Wake, x.Lease, x.At = 0, time.Time{}, d.now
 		}
 		kept = append(kept, x)
@@ -52,7 +55,7 @@ func (d *decision) settled(w, claimed session.Wake, v session.Verdict) (done []s
 func (d *decision) waits() []session.Wait {
 	return slices.DeleteFunc(d.a.Waits, func(x session.Wait) bool {
 		if x.Wake == 0 {
-			return d.now.Sub(x.At) >= joinFor
+			return d.now.Sub(x.At) >= joinFor && d.a.Endpoints[x.Endpoint].Expected.Since.IsZero()
 		}
 		_, _, owed := d.wake(x.Endpoint, x.Wake)
 		return !owed
@@ -139,19 +142,27 @@ func (d *decision) unneeded(addr session.Address, n int, why string) {
 	if d.e.Chat == "" {
 		return
 	}
-	var late []session.Wait
+	var late, kept []session.Wait
 	less := make(map[uint64]int)
-	d.a.Waits = slices.DeleteFunc(d.a.Waits, func(x session.Wait) bool {
-		if n--; n < 0 || !d.is(x, addr) {
-			return false
+	for i, x := range d.a.Waits {
+		if i >= n || !d.is(x, addr) {
+			kept = append(kept, x)
+			continue
 		}
-		if _, w, ok := d.wake(addr, x.Wake); ok && !d.sending(x, w) {
+		_, w, ok := d.wake(addr, x.Wake)
+		switch {
+		case ok && !d.sending(x, w):
 			less[x.Wake] += x.Count
-		} else if ok || x.Wake == 0 {
+		case (ok || x.Wake == 0) && !x.Read:
 			late = append(late, x)
+			if x.Read = true; ok && d.e.Kind != session.Retracted {
+				kept = append(kept, x)
+			}
+		case x.Read:
+			kept = append(kept, x)
 		}
-		return true
-	})
+	}
+	d.a.Waits = kept
 	for c := session.Silent; c < session.NumClasses; c++ {
 		k := session.WakeKey{Address: addr, Class: c}
 		if w, ok := d.a.Pending[k]; ok && less[w.Serial] > 0 {
@@ -164,6 +175,9 @@ func (d *decision) unneeded(addr session.Address, n int, why string) {
 			text = why + "; too late, it was sent " + d.now.Sub(x.At).Round(time.Second).String() + " ago"
 		}
 		d.say("r", session.TooLate, x.Class, addr, text)
+		if x.Wake == 0 && d.e.Kind != session.Retracted {
+			d.fewer(addr, x.Count)
+		}
 	}
 }
 

@@ -19,11 +19,12 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 	d := &decision{a: a.Clone(), policy: p, now: s.At, e: session.Event{Kind: session.Settled}}
 	switch s.Verdict {
 	case session.Sent, session.GaveUp:
-		d.outcome(claimed, s.Verdict, key, s.Why)
+		d.outcome(claimed, s.Verdict, key, d.tried(key.Address, claimed)+s.Why)
 		if s.Verdict == session.Sent {
 			d.noted(key)
 		}
 		done := d.settled(w, claimed, s.Verdict)
+		d.await(key, claimed, s, done)
 		d.rest(key, w, claimed)
 		if s.Verdict == session.GaveUp && key.Class.Rings() {
 			d.missed(key.Address, claimed, done)
@@ -34,7 +35,11 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 			w.Attempt++
 		}
 		d.outcome(claimed, session.Again, key, s.Why)
-		d.gather(key, w)
+		if d.repeats(key.Address, w) {
+			d.keep(key, w)
+		} else {
+			d.gather(key, w)
+		}
 	case session.Died:
 		if _, ok := d.a.Endpoints[key.Address]; ok {
 			delete(d.a.Pending, key)
@@ -44,6 +49,7 @@ func Settle(a session.Account, key session.WakeKey, claimed session.Wake, s sess
 			d.outcome(claimed, session.Died, key, s.Why)
 		}
 	}
+	d.expect()
 	return d.a, d.reasons
 }
 
@@ -57,10 +63,13 @@ func (d *decision) outcome(w session.Wake, v session.Verdict, key session.WakeKe
 // as of a message, however long that takes.
 func (d *decision) missed(addr session.Address, claimed session.Wake, calls []session.Wait) {
 	if ep, ok := d.a.Endpoints[addr]; ok && ep.Dead == "" {
-		if len(calls) == 1 {
+		answered := read(calls)
+		if calls = notRead(calls); len(calls) == 1 {
 			d.about = stanza{"", calls[0].Tag, calls[0].Chat}
 		}
-		d.owe(claimed.Rule, addr, session.Message, max(claimed.Sent, 1))
+		if n := max(claimed.Sent, 1) - answered; n > 0 {
+			d.owe(claimed.Rule, addr, session.Message, n)
+		}
 	}
 }
 

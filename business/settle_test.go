@@ -44,7 +44,7 @@ func TestSettledByOneTakenForDead(t *testing.T) {
 			a := session.Account{Serial: 1}.Clone()
 			a.Endpoints[key.Address] = session.Endpoint{}
 			a.Pending[key] = c.stands
-			a, _ = Settle(a, key, first, c.says, DefaultPolicy())
+			a, _ = Settle(a, key, first, c.says, wokenOnce())
 			got, owed := a.Pending[key]
 			if owed != (c.serial > 0) || got.Serial != c.serial || got.Count != c.count {
 				t.Errorf("owed: %t, %+v", owed, got)
@@ -54,4 +54,11 @@ func TestSettledByOneTakenForDead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wokenOnce is a policy by which no device is woken again.
+func wokenOnce() Policy {
+	p := DefaultPolicy()
+	p.Repeat = nil
+	return p
 }

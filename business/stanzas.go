@@ -155,7 +155,7 @@ func (d *decision) less(addr session.Address, class session.Class) {
 	for c := class; c == class || c < session.Call; c++ {
 		k := session.WakeKey{Address: addr, Class: c}
 		w, ok := d.a.Pending[k]
-		if !ok || w.Claimed(d.now) {
+		if !ok || w.Claimed(d.now) || d.repeats(addr, w) {
 			continue
 		}
 		d.untie(w)

@@ -51,7 +51,9 @@ func (d *decision) owe(rule string, addr session.Address, class session.Class, c
 // add puts stanzas into a row that can stand for them too, or into a new one that
 // is due at once or at the end of the endpoint's window.
 func (d *decision) add(rule string, addr session.Address, class session.Class, count int) (_ session.Wake, joined bool) {
+	d.giveWay(addr)
 	if k, w, ok := d.roomIn(addr, class); ok {
+		d.ordinary(addr, w)
 		w.Count += count
 		if class.Rings() {
 			w.Since = d.now // another call: it rings as long as any
@@ -129,6 +131,7 @@ func with(w, other session.Wake) session.Wake {
 func (d *decision) gather(key session.WakeKey, w session.Wake) {
 	const why = "goes with a wake that is more important"
 	delete(d.a.Pending, key)
+	d.giveWay(key.Address)
 	if k, high, ok := d.roomIn(key.Address, key.Class); ok {
 		d.a.Pending[k] = with(high, w)
 		d.pass(w.Serial, high.Serial)
@@ -189,6 +192,7 @@ func (d *decision) unopened(addr session.Address, class session.Class) {
 // first wake of its next sleep waits for no window.
 func (d *decision) here(rule string, addr session.Address, why string) {
 	d.withdraw(rule, addr, why)
+	d.came(rule, addr)
 	ep := d.a.Endpoints[addr]
 	ep.Woken, ep.WokenAs, ep.Before, ep.Behind, ep.Held = time.Time{}, session.Nothing, time.Time{}, session.Nothing, session.Held{}
 	d.a.Endpoints[addr] = ep
@@ -204,6 +208,9 @@ func (d *decision) withdraw(rule string, addr session.Address, why string) {
 		}
 		delete(d.a.Pending, k)
 		text := why
+		if d.repeats(addr, w) && !w.Claimed(d.now) {
+			continue // of which nothing was said
+		}
 		if w.Claimed(d.now) {
 			text += "; too late, it is being sent"
 		} else {

@@ -78,6 +78,8 @@ func (b *binder) value(path string, f field, raw any, ok bool, v reflect.Value) 
 		*p = b.duration(path, f, raw, ok)
 	case *[]string:
 		*p = b.list(path, f, raw, ok)
+	case *[]time.Duration:
+		*p = b.durations(path, f, raw, ok)
 	default:
 		b.nested(path, raw, ok, v)
 	}
@@ -170,6 +172,29 @@ func (b *binder) duration(path string, f field, raw any, ok bool) time.Duration 
 		b.fail(path, fmt.Sprintf("%q is not a duration", s), `write a number and its unit, like "90s" or "5m"`)
 	}
 	return d
+}
+
+// durations reads a list; the default has commas.
+func (b *binder) durations(path string, f field, raw any, ok bool) []time.Duration {
+	list := []any{}
+	switch given := raw.(type) {
+	case []any:
+		list = given
+	case string:
+		list = []any{given}
+	default:
+		if ok {
+			b.wrongType(path, raw, `a list of durations, like ["5m", "1h"]`)
+		}
+		for text := range strings.SplitSeq(f.def, ",") {
+			list = append(list, text)
+		}
+	}
+	out := make([]time.Duration, 0, len(list))
+	for i, raw := range list {
+		out = append(out, b.duration(element(path, i), field{def: "0s"}, raw, true))
+	}
+	return out
 }
 
 func (b *binder) list(path string, f field, raw any, ok bool) []string {

@@ -48,6 +48,7 @@ type App struct {
 	FpushModules   []string `toml:"fpush_modules"`
 	Mongoose       bool     `toml:"mongoose"`
 	Content        bool     `toml:"content"` // its devices are told who wrote what, where that is known
+	Once           bool     `toml:"once"`    // its devices do not connect when they are woken
 
 	// APNs
 	Topic           string `toml:"topic"`
@@ -87,6 +88,9 @@ const (
 type Rules struct {
 	Coalesce time.Duration `toml:"coalesce" default:"5s"`
 	Grace    time.Duration `toml:"grace" default:"0s"`
+
+	Repeat    []time.Duration `toml:"repeat" default:"5m,15m,1h,6h,24h"`
+	RepeatFor time.Duration   `toml:"repeat_for" default:"336h"`
 
 	Silents     int `toml:"silent_per_hour" default:"3"`
 	Calls       int `toml:"calls_per_minute" default:"10"`

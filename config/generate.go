@@ -110,6 +110,8 @@ func describe(key string) (typ, def string) {
 		typ = "path"
 	case t == reflect.TypeFor[time.Duration]():
 		typ = "duration"
+	case t == reflect.TypeFor[[]time.Duration]():
+		typ, def = "list of durations", "`[\""+strings.ReplaceAll(f.def, ",", "\", \"")+"\"]`"
 	case t == reflect.TypeFor[int]():
 		typ, def = "number", "`"+f.def+"`"
 	case t == reflect.TypeFor[bool]():

@@ -87,6 +87,9 @@ silent_per_hour = 2
 level = "debug"
 `
 
+// again is when a device is woken again, unless the file says otherwise.
+var again = []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
 func TestLoad(t *testing.T) {
 	files := map[string]string{
 		"rouse.toml":       strings.Replace(whole, "/service-account.json", "service-account.json", 1),
@@ -116,7 +119,7 @@ func TestLoad(t *testing.T) {
 		},
 		Push:  Push{Proxy: "http://127.0.0.1:3128", ProxyUser: "rouse", ProxyPasswordFile: in("proxy.password"), ProxyPassword: NewSecret("hunter3")},
 		Relay: Relay{Sender: true, Body: "Neues"},
-		Rules: Rules{Coalesce: 90 * time.Second, Silents: 2, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
+		Rules: Rules{Coalesce: 90 * time.Second, Repeat: again, RepeatFor: 14 * 24 * time.Hour, Silents: 2, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
 		Web:   Web{Listen: "127.0.0.1:8470"},
 		Log:   Log{Level: "debug", Format: "text"},
 	}
@@ -136,7 +139,7 @@ func TestEmptyFileIsAConfiguration(t *testing.T) {
 			Store: Store{URL: NewSecret("sqlite:rouse.db"), Name: "sqlite:/etc/rouse/rouse.db", Path: "/etc/rouse/rouse.db",
 				KeyFile: "/etc/rouse/rouse.key", Durability: Safe, Record: 200},
 			Relay: Relay{Body: "New Message!"},
-			Rules: Rules{Coalesce: 5 * time.Second, Silents: 3, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
+			Rules: Rules{Coalesce: 5 * time.Second, Repeat: again, RepeatFor: 14 * 24 * time.Hour, Silents: 3, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
 			Web:   Web{Listen: "127.0.0.1:8470"},
 			Log:   Log{Level: "info", Format: "text"},
 		}

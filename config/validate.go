@@ -20,6 +20,14 @@ const maxCoalesce = time.Hour
 // maxGrace is the longest that a wake may wait for what is read elsewhere.
 const maxGrace = 10 * time.Minute
 
+// How often a device may be woken again that does not come back, after how long at
+// most, and for how long. Providers keep a wake for 28 days.
+const (
+	maxRepeats   = 16
+	maxRepeat    = 7 * 24 * time.Hour
+	maxRepeatFor = 30 * 24 * time.Hour
+)
+
 // validator checks what one value alone does not show, and puts values into
 // their normal form. Keys that could not be read are left alone: they have been
 // reported.
@@ -213,6 +221,17 @@ func (v *validator) rules() {
 	v.limits(r)
 	if r.Grace < 0 || r.Grace > maxGrace {
 		v.fail("rules.grace", fmt.Sprintf("%v is out of range", r.Grace), `from "0s" (no wake waits) to "10m"`)
+	}
+	if len(r.Repeat) > maxRepeats {
+		v.fail("rules.repeat", fmt.Sprintf("has %d durations", len(r.Repeat)), fmt.Sprintf("%d at most: the last one goes on for ever", maxRepeats))
+	}
+	for i, d := range r.Repeat {
+		if key := element("rules.repeat", i); !v.bad[key] && (d < time.Second || d > maxRepeat) {
+			v.fail(key, fmt.Sprintf("%v is out of range", d), `from "1s" to "168h"`)
+		}
+	}
+	if r.RepeatFor < 0 || r.RepeatFor > maxRepeatFor {
+		v.fail("rules.repeat_for", fmt.Sprintf("%v is out of range", r.RepeatFor), `from "0s" to "720h"`)
 	}
 }
 

@@ -69,7 +69,7 @@ func (a *app) settlement(now time.Time, j session.Job, r Result, expires time.Ti
 	s := session.Settlement{At: now, Latency: now.Sub(j.Wake.Since)}
 	switch {
 	case r.Outcome == Delivered:
-		s.Verdict = session.Sent
+		s.Verdict, s.Once = session.Sent, a.cfg.Once
 		return s
 	case r.Outcome == TokenGone && !a.doubts(r):
 		s.Verdict, s.Since = session.Died, r.Since

@@ -33,6 +33,7 @@ type App struct {
 	Timeout     time.Duration // for one try; 0: DefaultTimeout
 	Rate        int           // wakes in a second; 0: no limit. Calls do not count
 	PerService  bool          // relay: each push service may take an eighth of Concurrency, and little once nobody answers for it
+	Once        bool          // its devices do not connect when they are woken
 	Here        func() bool   // whether this process can send for the app; another one does, where not. nil: it can
 }
 

@@ -90,6 +90,19 @@ type Endpoint struct {
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
 	Silents  []time.Time `json:"silents,omitempty"` // when those of the last hour were sent
 	Dead     string      `json:"dead,omitempty"`    // why it cannot be woken any more; empty while it can
+	Expected Expected    `json:"expected,omitzero"` // it was woken, and has not come back
+}
+
+// Expected says that a device was woken and has not come back since. The zero value:
+// it is not expected.
+type Expected struct {
+	Since   time.Time `json:"since,omitzero"`    // when the first of these wakes was sent
+	At      time.Time `json:"at,omitzero"`       // when the last one was
+	Class   Class     `json:"class,omitempty"`   // of the most important; a call is a message by now
+	Count   int       `json:"count,omitempty"`   // stanzas they stand for that were not read elsewhere
+	Again   int       `json:"again,omitempty"`   // how often it was woken again for them
+	Wake    uint64    `json:"wake,omitempty"`    // Serial of the wake that is to wake it again; 0: there is none
+	Missing bool      `json:"missing,omitempty"` // it is not woken again any more
 }
 
 // Held is a wake that waits, as long as the user is active elsewhere, whether the
@@ -111,6 +124,7 @@ type Wait struct {
 	Wake     uint64    `json:"wake,omitempty"` // Serial; 0: it was sent
 	At       time.Time `json:"at"`             // when it was decided, or sent
 	Lease    time.Time `json:"lease,omitzero"` // of the wake when this joined it: whoever has that lease does not have this
+	Read     bool      `json:"read,omitempty"` // it was read elsewhere while a worker had the wake
 }
 
 // Sighting remembers for a while that a stanza was decided, under its key.

@@ -19,6 +19,7 @@ type Settlement struct {
 	Verdict Verdict       // Sent, Again, GaveUp or Died
 	At      time.Time     // when the try ended
 	Due     time.Time     // Again: not before
+	Once    bool          // Sent: the device is not expected to come back (its app does not connect when it is woken)
 	Free    bool          // Again: the try does not count (the app was stopped, nothing was sent)
 	Since   time.Time     // Died: since when the provider knows; zero: unknown
 	Why     string        // provider and its own word, for the record: "apns: 410 Unregistered"

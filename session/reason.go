@@ -22,11 +22,13 @@ const (
 	Again    Verdict = "again"    // the provider did not accept it yet
 	GaveUp   Verdict = "gave-up"  // the wake came too late to be of use
 	Died     Verdict = "dead"     // the endpoint cannot be woken any more
+	Back     Verdict = "back"     // the device is there that was woken
+	Missing  Verdict = "missing"  // the device did not come back for long: it is not woken again
 )
 
 // Verdicts lists them all, for metrics.
 func Verdicts() []Verdict {
-	return []Verdict{Woke, Merged, Covered, Quiet, Withdrew, TooLate, Hurried, Sent, Again, GaveUp, Died}
+	return []Verdict{Woke, Merged, Covered, Quiet, Withdrew, TooLate, Hurried, Sent, Again, GaveUp, Died, Back, Missing}
 }
 
 // Reason is one line of the record: what was decided about whom, and why.

@@ -41,10 +41,12 @@ const (
 
 // Rules is what an operator may choose.
 type Rules struct {
-	Window  int64 // one wake for what comes within it
-	Calls   int   // that ring a device in a minute; 0: any number
-	Silents int   // silent wakes that a device takes in an hour; 0: any number
-	Grace   int64 // a wake waits that long while another session is active
+	Window  int64   // one wake for what comes within it
+	Calls   int     // that ring a device in a minute; 0: any number
+	Silents int     // silent wakes that a device takes in an hour; 0: any number
+	Grace   int64   // a wake waits that long while another session is active
+	Again   []int64 // after how long a device that did not come back is woken again; the last one for ever
+	Enough  int64   // until so long after it was woken first
 }
 
 // Event is what a server tells.
@@ -130,6 +132,16 @@ type device struct {
 	woken                   []woken // since its client was last there
 	calls                   []int64
 	silents                 []int64
+	absent                  *absent
+}
+
+// absent is a device that was woken and did not come back.
+type absent struct {
+	since, last int64
+	class       Class
+	count       int
+	again       int
+	lost        bool
 }
 
 // memory is what a device was told of, which outlives its registration.
@@ -155,6 +167,7 @@ type story struct {
 	lease                  int64 // of the wake when this joined it
 	at                     int64 // since when; when it was sent
 	sent                   bool
+	read                   bool // elsewhere, as it was sent
 }
 
 // over is a call for which nobody rings any more.
@@ -190,6 +203,7 @@ type Wake struct {
 	Took     int   // Count as the worker took it
 	Waits    bool  // whether it is read elsewhere
 	Else     int64 // when it were due if it did not
+	Again    bool  // for what the device was woken for already
 }
 
 // New gives an account of which nothing is known.

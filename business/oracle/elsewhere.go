@@ -53,6 +53,9 @@ func (a *Account) tale(w *Wake, c Class, count int) {
 // prune forgets what was sent two minutes ago, or is not owed any more.
 func (a *Account) prune() {
 	a.stories = slices.DeleteFunc(a.stories, func(s story) bool {
+		if d := a.devices[s.device]; s.sent && d != nil && d.absent != nil {
+			return false
+		}
 		return s.sent && a.now-s.at >= together || !s.sent && a.wake(s.wake) == nil
 	})
 }
@@ -81,8 +84,8 @@ func (a *Account) settled(w *Wake, took Wake, verdict string) (done []story) {
 		if !s.sent && s.wake == w.Number && s.lease != took.Lease {
 			done = append(done, s)
 			a.stories[i].sent, a.stories[i].at, a.stories[i].wake = true, a.now, 0
-			if verdict != "sent" {
-				a.stories[i].chat = "" // nobody can read what was never told
+			if verdict != "sent" || s.read {
+				a.stories[i].chat = "" // nobody can read what was never told, or what is read
 			}
 		}
 	}
@@ -162,18 +165,28 @@ func (a *Account) unneeded(name string, e Event, limited bool) {
 	}
 	less := make(map[*Wake]int)
 	var late []story
+	stays := make(map[int]bool)
 	for _, i := range mine {
-		s := a.stories[i]
+		s := &a.stories[i]
 		w := a.wake(s.wake)
 		switch {
-		case s.sent || w != nil && w.taken(a.now) && s.lease != w.Lease:
-			late = append(late, s)
+		case s.sent:
+			late = append(late, *s)
+		case w != nil && w.taken(a.now) && s.lease != w.Lease:
+			if !s.read {
+				late = append(late, *s)
+			}
+			if stays[i] = s.read || e.Kind != "retracted"; stays[i] {
+				s.read = true
+			}
 		case w != nil:
 			less[w] += s.count
 		}
 	}
 	for _, i := range slices.Backward(mine) {
-		a.stories = slices.Delete(a.stories, i, i+1)
+		if !stays[i] {
+			a.stories = slices.Delete(a.stories, i, i+1)
+		}
 	}
 	for c := Silent; c <= Call; c++ {
 		w := a.find(name, func(w *Wake) bool { return w.Class == c })
@@ -189,5 +202,8 @@ func (a *Account) unneeded(name string, e Event, limited bool) {
 	}
 	for _, s := range late {
 		a.say("r", "too-late", s.class, name)
+		if s.sent && e.Kind != "retracted" {
+			a.known(name, s.count)
+		}
 	}
 }

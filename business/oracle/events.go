@@ -22,6 +22,7 @@ func (a *Account) Happen(e Event, now int64) []Decision {
 		a.ofSession(e)
 	}
 	a.release()
+	a.absences()
 	return a.said()
 }
 
@@ -359,7 +360,7 @@ func (a *Account) published(e Event) {
 	}
 	if a.knows(a.of(e.Device).keys, e.Key) {
 		w := a.find(e.Device, func(w *Wake) bool {
-			return !w.taken(a.now) && (w.Class == e.Class || w.Class > e.Class && w.Class < Call && e.Class < Call)
+			return !w.Again && !w.taken(a.now) && (w.Class == e.Class || w.Class > e.Class && w.Class < Call && e.Class < Call)
 		})
 		if w != nil {
 			a.untie(w)

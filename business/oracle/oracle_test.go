@@ -84,6 +84,7 @@ type flight struct {
 	ours    session.Wake
 	theirs  oracle.Wake
 	verdict session.Verdict
+	once    bool // the app does not connect when it is woken
 	at      time.Time
 	again   time.Duration
 }
@@ -98,7 +99,16 @@ func newWorld(t *rapid.T) *world {
 		Silents:  rapid.SampledFrom([]int{3, 1, 0}).Draw(t, "silents"),
 		Grace:    rapid.SampledFrom([]time.Duration{0, 30 * time.Second, 3 * time.Second}).Draw(t, "grace"),
 	}}
-	w.theirs = oracle.New(oracle.Rules{Window: w.policy.Coalesce.Milliseconds(), Calls: w.policy.Calls, Silents: w.policy.Silents, Grace: w.policy.Grace.Milliseconds()})
+	if rapid.Bool().Draw(t, "again") {
+		w.policy.Repeat = []time.Duration{10 * time.Second, 30 * time.Second}
+		w.policy.RepeatFor = rapid.SampledFrom([]time.Duration{time.Minute, time.Hour}).Draw(t, "enough")
+	}
+	r := oracle.Rules{Window: w.policy.Coalesce.Milliseconds(), Calls: w.policy.Calls, Silents: w.policy.Silents,
+		Grace: w.policy.Grace.Milliseconds(), Enough: w.policy.RepeatFor.Milliseconds()}
+	for _, d := range w.policy.Repeat {
+		r.Again = append(r.Again, d.Milliseconds())
+	}
+	w.theirs = oracle.New(r)
 	w.nodes = []*node{{epoch: 1}}
 	if rapid.IntRange(0, 3).Draw(t, "cluster") == 3 {
 		w.nodes = []*node{{name: "a", epoch: 1}, {name: "b", epoch: 7}}
@@ -300,8 +310,8 @@ func (w *world) answer(f flight) {
 		why = "410"
 	}
 	var ours []session.Reason
-	w.ours, ours = business.Settle(w.ours, f.key, f.ours, session.Settlement{Verdict: f.verdict, At: w.now, Due: due, Why: why}, w.policy)
-	w.compare(ours, w.theirs.Answer(f.theirs, string(f.verdict), due.UnixMilli(), w.millis()))
+	w.ours, ours = business.Settle(w.ours, f.key, f.ours, session.Settlement{Verdict: f.verdict, Once: f.once, At: w.now, Due: due, Why: why}, w.policy)
+	w.compare(ours, w.theirs.Answer(f.theirs, string(f.verdict), f.once, due.UnixMilli(), w.millis()))
 }
 
 // send has a worker take what is due, as serve does: a silent wake may have to wait.
@@ -328,6 +338,8 @@ func (w *world) send() {
 				f.verdict = session.Died
 			case n > 7:
 				f.verdict = session.GaveUp
+			case n == 4:
+				f.once = true
 			case n > 5:
 				f.verdict, f.again = session.Again, time.Duration(rapid.IntRange(1, 60).Draw(w.t, "again"))*time.Second
 			}

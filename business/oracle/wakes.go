@@ -81,12 +81,16 @@ func (a *Account) owe(rule, name string, c Class, count int) {
 
 // join adds stanzas to what a device is to be woken for: to a wake that is owed, or by a new one.
 func (a *Account) join(rule, name string, c Class, count int) (verdict string, _ *Wake) {
+	a.makeRoom(name)
 	w := a.find(name, func(w *Wake) bool { return w.Class == c })
 	if w == nil {
 		w = a.find(name, func(w *Wake) bool { return w.Class > c && w.Class < Call && c < Call && !w.taken(a.now) })
 	}
 	if w != nil {
 		w.Count += count
+		if w.Again { // it is not any more
+			w.Again, a.devices[name].absent.count = false, 0
+		}
 		if w.Class == Call {
 			w.Since = a.now
 			if w.Attempts > 0 && !w.taken(a.now) {
@@ -160,7 +164,9 @@ func (a *Account) withdraw(rule, name string) {
 	for c := Silent; c <= Call; c++ {
 		if w := a.find(name, func(w *Wake) bool { return w.Class == c }); w != nil {
 			a.drop(w)
-			a.say(rule, "withdraw", c, name)
+			if !w.Again || w.taken(a.now) {
+				a.say(rule, "withdraw", c, name)
+			}
 		}
 	}
 }
@@ -168,6 +174,7 @@ func (a *Account) withdraw(rule, name string) {
 // here: the client of the device is there.
 func (a *Account) here(rule, name string) {
 	a.withdraw(rule, name)
+	a.returns(rule, name)
 	a.devices[name].woken = nil
 }
 
@@ -199,7 +206,7 @@ func (a *Account) Release(number int) {
 }
 
 // Answer is what became of a wake that a worker took: sent, again, gave-up or dead.
-func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
+func (a *Account) Answer(took Wake, verdict string, once bool, due, now int64) []Decision {
 	a.begin(now)
 	a.about = about{}
 	i := slices.IndexFunc(a.wakes, func(w *Wake) bool { return w.Number == took.Number })
@@ -217,12 +224,23 @@ func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
 		w.Lease, w.Took, w.Due = 0, 0, due
 		w.Attempts++
 		a.gather(w)
+		a.absences()
 	case "sent", "gave-up":
 		a.say(w.Rule, verdict, w.Class, w.Device)
 		if verdict == "sent" && w.Class == Silent {
 			a.devices[w.Device].silents = append(a.devices[w.Device].silents, now)
 		}
-		calls := a.settled(w, took, verdict)
+		done := a.settled(w, took, verdict)
+		var calls []story // that nobody took
+		open := took.Took
+		for _, s := range done {
+			if s.read {
+				open -= s.count
+			} else {
+				calls = append(calls, s)
+			}
+		}
+		a.woke(w, verdict, once, open)
 		left := w.Count - took.Took
 		others := w.taken(now) && !mine
 		if left <= 0 || !others {
@@ -233,12 +251,13 @@ func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
 			a.pass(w.Number, now.Number)
 			a.say(w.Rule, "merged", w.Class, w.Device)
 		}
-		if verdict == "gave-up" && w.Class == Call && a.devices[w.Device].dead == "" {
+		if verdict == "gave-up" && w.Class == Call && a.devices[w.Device].dead == "" && open > 0 {
 			if len(calls) == 1 {
 				a.about = about{"", calls[0].tag, calls[0].chat}
 			}
-			a.owe(w.Rule, w.Device, Message, took.Took)
+			a.owe(w.Rule, w.Device, Message, open)
 		}
+		a.absences()
 	case "dead":
 		a.drop(w)
 		a.kill(w.Device, "410")
@@ -249,6 +268,18 @@ func (a *Account) Answer(took Wake, verdict string, due, now int64) []Decision {
 // gather: a wake that nobody sends any more goes with one that is as important or
 // more, and takes along what is less.
 func (a *Account) gather(w *Wake) {
+	if w.Again {
+		if d := a.devices[w.Device]; d.absent.count == 0 { // all of it is read
+			d.absent = nil
+			a.drop(w)
+			a.say(w.Rule, "withdraw", w.Class, w.Device)
+		} else if a.find(w.Device, func(o *Wake) bool { return o != w }) != nil {
+			a.drop(w)
+			a.say(w.Rule, "withdraw", w.Class, w.Device)
+		}
+		return
+	}
+	a.makeRoom(w.Device)
 	if w.Class == Call {
 		return
 	}
@@ -268,6 +299,6 @@ func (a *Account) gather(w *Wake) {
 
 func (a *Account) kill(name, why string) {
 	a.withdraw("", name)
-	a.devices[name].dead = why
+	a.devices[name].dead, a.devices[name].absent = why, nil
 	a.say("", "dead", Nothing, name)
 }

@@ -148,6 +148,10 @@ func Verdict(r session.Reason) string {
 		return "given up"
 	case session.Died:
 		return "dead"
+	case session.Back:
+		return "back"
+	case session.Missing:
+		return "missing"
 	}
 	return string(r.Verdict)
 }

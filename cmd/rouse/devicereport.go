@@ -32,6 +32,7 @@ type deviceReport struct {
 	Enabled time.Time      `json:"enabled,omitzero"` // its server told of it
 	Session *sessionReport `json:"session,omitempty"`
 	Owed    []owedReport   `json:"owed,omitempty"`
+	Awaited *awaitedReport `json:"expected,omitempty"`
 	Last    *lastReport    `json:"last,omitempty"`
 
 	// Note is what is wrong with it besides.
@@ -49,6 +50,14 @@ type owedReport struct {
 	Due     time.Time `json:"due"`
 	Attempt int       `json:"attempt,omitempty"`
 	Sending bool      `json:"sending,omitempty"`
+}
+
+// awaitedReport is told of a device that was woken and has not come back.
+type awaitedReport struct {
+	Since   time.Time `json:"since"`
+	Last    time.Time `json:"last"`            // when it was last woken
+	Again   int       `json:"again,omitempty"` // how often it was woken for what it had been woken for
+	Missing bool      `json:"missing,omitempty"`
 }
 
 type lastReport struct {
@@ -88,6 +97,9 @@ func reportDevice(cfg *config.Config, d gateway.Device, now time.Time) deviceRep
 		if r.Dead == "" {
 			r.Dead = ep.Dead
 		}
+		if x := ep.Expected; !x.Since.IsZero() {
+			r.Awaited = &awaitedReport{x.Since, x.At, x.Again, x.Missing}
+		}
 	}
 	if s := d.Session; s != nil {
 		r.Session = &sessionReport{s.State.String(), s.Resource}
@@ -120,6 +132,8 @@ func (r *deviceReport) state() string {
 		return "dead"
 	case r.Note != "":
 		return "lost"
+	case r.Awaited != nil && r.Awaited.Missing:
+		return "missing"
 	case r.Session != nil:
 		return r.Session.State
 	}
@@ -205,6 +219,16 @@ func (r *deviceReport) write(w io.Writer, now time.Time) {
 		line("session", r.Session.State, map[bool]string{true: ", resource "}[r.Session.Resource != ""], r.Session.Resource)
 	case !r.Enabled.IsZero():
 		line("session", "none")
+	}
+	if x := r.Awaited; x != nil {
+		text := "since it was woken " + ago(x.Since)
+		switch {
+		case x.Missing:
+			text += "; missing: it is not woken again, but for what is new"
+		case x.Again > 0:
+			text += fmt.Sprintf("; woken again %d times, last %s", x.Again, ago(x.Last))
+		}
+		line("expected", text)
 	}
 	if len(r.Owed) == 0 {
 		line("owed", "nothing")

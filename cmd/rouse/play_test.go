@@ -63,9 +63,12 @@ func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
 			if w.grace != "" {
 				p.rules += fmt.Sprintf("grace = %q\n", w.grace)
 			}
-			if p.rules != "" {
-				p.must(p.configure())
+			if w.repeat != "" {
+				p.rules += fmt.Sprintf("repeat = [%q]\n", w.repeat)
+			} else {
+				p.rules += "repeat = []\n" // whatever is owed is for something new
 			}
+			p.must(p.configure())
 			do(t, p)
 		})
 	}

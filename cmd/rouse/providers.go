@@ -32,7 +32,7 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 			})
 			continue
 		}
-		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p, Rate: cfg.Apps[i].Rate}
+		app := push.App{Kind: cfg.Apps[i].Provider, Provider: p, Rate: cfg.Apps[i].Rate, Once: once(&cfg.Apps[i])}
 		if app.Kind == config.WebPush {
 			app.Timeout = webpush.Timeout
 		}
@@ -45,6 +45,12 @@ func providers(cfg *config.Config, third *relay.Provider) (map[string]push.App, 
 		return nil, errs
 	}
 	return apps, nil
+}
+
+// once reports whether the devices of an app stay away when they are woken: a
+// notification is shown, and the app connects when somebody touches it.
+func once(a *config.App) bool {
+	return a.Once || a.Mongoose || a.Profile == "mongoose" || a.Provider == config.APNs && (a.Profile == "siskin" || a.Profile == "snikket")
 }
 
 // closeProviders ends the connections to providers, each once.

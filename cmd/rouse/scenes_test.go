@@ -18,7 +18,7 @@ import (
 // TestScenes plays testdata/scenes on real servers with real clients. A scene is
 // a story of one line for each thing that happens or has to be so:
 //
-//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s grace=10m
+//	with OPTION...                     first, if at all: ack-delay=2s archive=off resume-timeout=1s coalesce=0s grace=10m repeat=3s
 //	DEVICE comes [by apns|by webpush] [by websocket] [with carbons]   juliet logs in there, registers and enables push
 //	DEVICE logs in                     again, without enabling push
 //	DEVICE sleeps | wakes up           the connection breaks; the session is resumed
@@ -32,6 +32,7 @@ import (
 //	DEVICE disables its push
 //	DEVICE reads ID                    has that message, and the server knows
 //	DEVICE shows ID                    to its user, and says so (XEP-0333)
+//	DEVICE is woken again | is back     for what it was woken for; where nothing is owed then
 //	DEVICE takes the call              that romeo proposed last
 //	everyone catches up                all devices that are connected have what was sent, and the server knows
 //	DEVICE joins the room
@@ -115,6 +116,9 @@ func (w *wish) option(words []string) (err error) {
 		case key == "grace":
 			_, err = time.ParseDuration(value)
 			w.grace = value
+		case key == "repeat":
+			_, err = time.ParseDuration(value)
+			w.repeat = value
 		case word == "archive=off":
 			w.noArchive = true
 		default:
@@ -268,6 +272,8 @@ func (d *drama) deviceDoes(name, what string) error {
 		return nil
 	}
 	switch what {
+	case "is woken again", "is back":
+		d.expected(what)
 	case "takes the call":
 		n := d.events("taken")
 		d.must(c.Send(d.ctx, lab.Proceed("romeo@"+d.server.Host(), d.call)))

@@ -74,6 +74,7 @@ type wish struct {
 	noArchive   bool
 	coalesce    string // what rouse is told; "5s"
 	grace       string // the same; "0s"
+	repeat      string // the same; none is woken again
 	several     bool   // processes of rouse: a newer connection takes the place of the older
 
 	alone      bool            // a server with no other scene on it: it is stopped, or has what follows

@@ -156,6 +156,7 @@ url      = %q
 
 [rules]
 coalesce = "1s"
+repeat   = [] # each wake is for something new
 
 [[app]]
 name     = %q

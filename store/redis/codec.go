@@ -248,12 +248,15 @@ func appendWait(b []byte, w session.Wait) []byte {
 	l.uint(w.Wake)
 	l.time(w.At)
 	l.time(w.Lease)
+	l.value(!w.Read, func(b []byte) []byte { return append(b, '1') })
 	return l.close()
 }
 
 func (w *waitRow) UnmarshalJSON(text []byte) error {
 	var at, lease int64
-	err := fields(text, &w.Endpoint, &w.Chat, &w.Class, &w.Count, &w.Stanza, &w.Tag, &w.Wake, &at, &lease)
+	var read int
+	err := fields(text, &w.Endpoint, &w.Chat, &w.Class, &w.Count, &w.Stanza, &w.Tag, &w.Wake, &at, &lease, &read)
+	w.Read = read != 0
 	w.At, w.Lease = moment(at), moment(lease)
 	return err
 }
@@ -313,6 +316,7 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.time(e.Before)
 	l.uint(e.Held.Wake)
 	l.time(e.Held.Else)
+	l.value(e.Expected == session.Expected{}, func(b []byte) []byte { return appendExpected(b, e.Expected) })
 	return l.close()
 }
 
@@ -320,13 +324,35 @@ func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, woken, before, without int64
 	var told markRow
 	var calls, silents []int64
-	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind, &before, &e.Held.Wake, &without); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind, &before, &e.Held.Wake, &without, (*expectedRow)(&e.Expected)); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)
 	e.Enabled, e.Told, e.Woken = moment(enabled), markOf(told, 0), moment(woken)
 	e.Before, e.Held.Else = moment(before), moment(without)
 	return nil
+}
+
+type expectedRow session.Expected
+
+func appendExpected(b []byte, x session.Expected) []byte {
+	l := newList(b)
+	l.time(x.Since)
+	l.time(x.At)
+	l.value(x.Class == 0, func(b []byte) []byte { return appendString(b, x.Class.String()) })
+	l.uint(uint64(max(0, x.Count)))
+	l.uint(uint64(max(0, x.Again)))
+	l.uint(x.Wake)
+	l.value(!x.Missing, func(b []byte) []byte { return append(b, '1') })
+	return l.close()
+}
+
+func (x *expectedRow) UnmarshalJSON(text []byte) error {
+	var since, at int64
+	var missing int
+	err := fields(text, &since, &at, &x.Class, &x.Count, &x.Again, &x.Wake, &missing)
+	x.Since, x.At, x.Missing = moment(since), moment(at), missing != 0
+	return err
 }
 
 func appendEnding(b []byte, e session.Ending) []byte {

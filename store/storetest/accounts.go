@@ -28,13 +28,14 @@ func full() session.Account {
 		},
 		Endpoints: map[session.Address]session.Endpoint{
 			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Told: session.Mark{Epoch: 4, Seq: 9}, Woken: noon.Add(2), WokenAs: session.Call, Before: noon.Add(5), Behind: session.Group, Held: session.Held{Wake: 8, Else: noon.Add(6)},
-				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)}},
+				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)},
+				Expected: session.Expected{Since: noon.Add(7), At: noon.Add(8), Class: session.Mention, Count: 3, Again: 2, Wake: 10, Missing: true}},
 			nodeless: {Enabled: noon, Told: session.Mark{Node: "ejabberd@a", Epoch: 1<<63 + 9, Seq: 1}, Dead: "apns: 410"},
 		},
 		Progress: []session.Progress{{Node: "ejabberd@b", Epoch: 1<<63 + 9, Counter: 4}, {Node: "ejabberd@a", Epoch: 2}},
 		Ended:    []session.Ending{{Session: "s0", Epoch: 7, Counter: 2, At: noon}},
 		Seen:     []session.Sighting{{Key: "k", At: noon, Woken: []session.Address{phone, nodeless}}, {Key: "l", At: noon}},
-		Waits: []session.Wait{{Endpoint: phone, Chat: "0123456789ab", Class: session.Group, Count: 2, Stanza: "4q8f", Tag: "ba9876543210", Wake: 9, At: noon, Lease: noon.Add(7)},
+		Waits: []session.Wait{{Endpoint: phone, Chat: "0123456789ab", Class: session.Group, Count: 2, Stanza: "4q8f", Tag: "ba9876543210", Wake: 9, At: noon, Lease: noon.Add(7), Read: true},
 			{Endpoint: nodeless, Chat: "c", Class: session.Call, Count: 1, At: noon}},
 	}
 }
