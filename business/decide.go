@@ -37,7 +37,13 @@ type decision struct {
 }
 
 // stanza is which stanza a decision is about, where that is not the event's.
-type stanza struct{ key, tag, chat string }
+type stanza struct {
+	key, tag, chat string
+	stranger       bool
+}
+
+// ofUnread is the stanza that is said to be the last one unread.
+func ofUnread(u session.Unread) stanza { return stanza{u.Key, u.Tag, u.Chat, u.Stranger} }
 
 // applied reports whether the event, or a later one of its session or account,
 // was applied before: batches are repeated when their answer got lost.
@@ -91,7 +97,7 @@ func (d *decision) of() stanza {
 	if d.about != (stanza{}) {
 		return d.about
 	}
-	return stanza{d.e.Key, d.e.Tag, d.e.Chat}
+	return stanza{d.e.Key, d.e.Tag, d.e.Chat, d.e.Stranger}
 }
 
 // say records what was decided about one endpoint (zero: the account).

@@ -7,7 +7,7 @@
 //	Decide(account, event, policy, now) -> account', reasons
 //	Settle(account, wake, settlement, policy) -> account', reasons
 //	Sweep(account, began, policy, now) -> account', reasons
-//	Leave(account, node, told, now) -> account', reasons
+//	Leave(account, node, told, policy, now) -> account', reasons
 //
 // The wakes that a decision asks for are in account'.Pending.
 //

@@ -11,6 +11,11 @@ func (d *decision) enable() {
 	ep := d.a.Endpoints[e.Address]
 	ep.Owner, ep.Resource, ep.Client, ep.Secret = e.Session, e.Resource, e.Client, e.Secret
 	ep.Enabled, ep.Told, ep.Dead = d.now, e.Told, e.Reason
+	if e.Filter != nil {
+		if ep.Filter = e.Filter; ep.Filter.Empty() {
+			ep.Filter = nil
+		}
+	}
 	d.a.Endpoints[e.Address] = ep
 	d.here("", e.Address, "the client is here")
 	d.bound(e.Address)

@@ -31,6 +31,7 @@ func (d *decision) release() {
 			if w.Due.Before(d.now) {
 				w.Due = d.now
 			}
+			w.Due = d.calm(ep, w.Due)
 			d.a.Pending[k] = w
 			if ep.Woken = w.Due; !w.Due.After(d.now) {
 				ep.Before, ep.Behind = time.Time{}, session.Nothing

@@ -26,15 +26,24 @@ func after(list []time.Time, most int, now time.Time, d time.Duration) time.Time
 
 // Hold says until when a wake that is due has to wait, for devices that take only
 // so many silent ones: past the limit Apple holds them back by itself, and then
-// the device gets none for long. It is zero for a wake that may go.
-func Hold(ep session.Endpoint, class session.Class, p Policy, now time.Time) time.Time {
-	if class.Importance().Push != session.Background {
-		return time.Time{}
+// the device gets none for long; and while the user wants quiet, which may have come
+// since it was decided. It is zero for a wake that may go.
+func Hold(a session.Account, key session.WakeKey, p Policy, now time.Time) (until time.Time, why string) {
+	ep := a.Endpoints[key.Address]
+	at := now
+	if !key.Class.Rings() {
+		at = calm([2]*session.Filter{a.Filter, ep.Filter}, p, now)
 	}
-	if at := after(ep.Silents, p.Silents, now, time.Hour); at.After(now) {
-		return at
+	if at.After(now) {
+		return at, "waits: the user wants quiet"
 	}
-	return time.Time{}
+	if key.Class.Importance().Push == session.Background {
+		at = after(ep.Silents, p.Silents, now, time.Hour)
+	}
+	if at.After(now) {
+		return at, "waits: the device got as many silent wakes in an hour as it takes"
+	}
+	return time.Time{}, ""
 }
 
 // noted keeps of a wake that was sent what Hold looks at.

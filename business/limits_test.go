@@ -74,7 +74,7 @@ func TestThreeSilentWakesAnHour(t *testing.T) {
 		phone hibernated
 	`)
 	held := func() time.Duration {
-		until := Hold(h.a.Endpoints[addr("phone")], session.Silent, h.policy, h.now)
+		until, _ := Hold(h.a, session.WakeKey{Address: addr("phone"), Class: session.Silent}, h.policy, h.now)
 		if until.IsZero() {
 			return 0
 		}
@@ -107,7 +107,7 @@ func TestThreeSilentWakesAnHour(t *testing.T) {
 	if n := len(h.a.Endpoints[addr("phone")].Silents); n != 3 || shared.Endpoints[addr("phone")].Silents[0].Equal(h.a.Endpoints[addr("phone")].Silents[0]) {
 		t.Errorf("%d are remembered", n)
 	}
-	if until := Hold(h.a.Endpoints[addr("phone")], session.Message, h.policy, h.now); !until.IsZero() {
+	if until, _ := Hold(h.a, session.WakeKey{Address: addr("phone"), Class: session.Message}, h.policy, h.now); !until.IsZero() {
 		t.Error("a message is held too")
 	}
 	h.now = h.now.Add(-24 * time.Hour)

@@ -42,8 +42,8 @@ func (d *decision) isOurs(p session.Progress) bool { return p.Node == d.e.Node }
 // Leave ends the sessions of a node that is gone. Endpoints are common to all
 // nodes: those of which it told last pass to who says that it is gone, whose next
 // picture shows or ends them. No reasons: nothing changed.
-func Leave(a session.Account, node string, told session.Mark, now time.Time) (session.Account, []session.Reason) {
-	d := &decision{a: a.Clone(), now: now, e: session.Event{Kind: session.Left}}
+func Leave(a session.Account, node string, told session.Mark, p Policy, now time.Time) (session.Account, []session.Reason) {
+	d := &decision{a: a.Clone(), policy: p, now: now, e: session.Event{Kind: session.Left}}
 	d.endAll(a, "its node of the cluster is gone", func(s session.Session) bool { return s.Told.Node == node })
 	for _, addr := range d.addresses(func(ep session.Endpoint) bool { return ep.Told.Node == node }) {
 		ep := d.a.Endpoints[addr]

@@ -93,7 +93,7 @@ func TestLeaveEndsTheSessionsOfANode(t *testing.T) {
 	a.Endpoints[addr("tablet")] = session.Endpoint{Told: onA}
 	a.Progress = []session.Progress{{Node: "b", Epoch: 1, Counter: 1}}
 	told := session.Mark{Node: "a", Epoch: 9, Seq: 2}
-	left, reasons := Leave(a, "b", told, now)
+	left, reasons := Leave(a, "b", told, DefaultPolicy(), now)
 	if _, there := left.Sessions["on b"]; there || len(left.Sessions) != 2 || len(reasons) == 0 {
 		t.Errorf("left: %+v, %v", left.Sessions, reasons)
 	}
@@ -106,7 +106,7 @@ func TestLeaveEndsTheSessionsOfANode(t *testing.T) {
 	if len(left.Progress) != 1 {
 		t.Errorf("progress %+v: a repeat of what the node has reported would be decided again", left.Progress)
 	}
-	if _, reasons := Leave(left, "b", told, now); len(reasons) != 0 {
+	if _, reasons := Leave(left, "b", told, DefaultPolicy(), now); len(reasons) != 0 {
 		t.Errorf("told twice: %+v", reasons)
 	}
 }

@@ -22,6 +22,10 @@ type Policy struct {
 	Repeat    []time.Duration
 	RepeatFor time.Duration
 
+	// Zone gives the clock of a place (IANA time zone), for quiet hours; UTC of what it
+	// does not know. nil: there is only UTC.
+	Zone func(string) *time.Location
+
 	// Service is the push service that we are: endpoints of others are third
 	// parties'. Empty: there are none.
 	Service string

@@ -149,8 +149,10 @@ func (d *decision) unneeded(addr session.Address, n int, why string) {
 			kept = append(kept, x)
 			continue
 		}
-		_, w, ok := d.wake(addr, x.Wake)
+		k, w, ok := d.wake(addr, x.Wake)
 		switch {
+		case ok && d.e.Kind == session.Retracted && !k.Class.Rings():
+			kept = append(kept, x) // it tells of a call that was missed
 		case ok && !d.sending(x, w):
 			less[x.Wake] += x.Count
 		case (ok || x.Wake == 0) && !x.Read:

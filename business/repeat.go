@@ -81,7 +81,7 @@ func (d *decision) again(addr session.Address, ep session.Endpoint) {
 		x.Missing, x.Wake = true, 0
 		d.say("", session.Missing, session.Nothing, addr, "did not come back in "+span(d.now.Sub(x.Since))+"; it is not woken again for what it was woken for")
 	} else {
-		x.Wake = d.serial()
+		x.Wake, due = d.serial(), d.calm(ep, due)
 		d.a.Pending[session.WakeKey{Address: addr, Class: x.Class}] = session.Wake{Serial: x.Wake, Count: max(x.Count, 1), Since: due, Due: due}
 	}
 	d.a.Endpoints[addr] = ep

@@ -174,7 +174,7 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	list := d.owned(rule, best)
 	for _, addr := range list {
 		u := d.untoldOf(open, addr, best)
-		d.about = stanza{u.Key, u.Tag, u.Chat}
+		d.about = ofUnread(u)
 		d.wakeFor(rule, u.Key, addr, u.Class, u.Count)
 	}
 	if d.about = (stanza{}); len(list) == 0 {
@@ -183,8 +183,8 @@ func (d *decision) unread(rule string, s session.Session) session.Session {
 	return cover(s, best, last)
 }
 
-// untoldOf picks of what is unread the most important that an endpoint was not told
-// of, and counts all that it was not told of. If the last of a class was told, so
+// untoldOf picks of what is unread the most important that an endpoint is to be told
+// of and was not, and counts all such. If the last of a class was told, so
 // were all before it; then it is that one.
 func (d *decision) untoldOf(open []session.Unread, addr session.Address, most session.Class) session.Unread {
 	var best, told session.Unread
@@ -193,7 +193,7 @@ func (d *decision) untoldOf(open []session.Unread, addr session.Address, most se
 		if u.Class == most && told.Count == 0 {
 			told, told.Count = u, 1
 		}
-		if d.seen(u.Key, addr) {
+		if d.seen(u.Key, addr) || d.refused(d.a.Endpoints[addr], u.Class, ofUnread(u)) != "" {
 			continue
 		}
 		count += max(u.Count, 1)
@@ -231,7 +231,7 @@ func (d *decision) ringLate(rule string, s session.Session, u session.Unread) se
 	}
 	for _, addr := range d.addresses(ownedBy(d.e.Session)) {
 		if d.rings(u.Key, addr) && !d.over(u.Chat) {
-			d.about = stanza{u.Key, u.Tag, u.Chat}
+			d.about = ofUnread(u)
 			d.wakeFor(rule, u.Key, addr, session.Call, 1)
 			s.Covered[session.Call] = max(s.Covered[session.Call], u.Last) // of calls alone: they keep to themselves
 		}

@@ -65,7 +65,7 @@ func (d *decision) missed(addr session.Address, claimed session.Wake, calls []se
 	if ep, ok := d.a.Endpoints[addr]; ok && ep.Dead == "" {
 		answered := read(calls)
 		if calls = notRead(calls); len(calls) == 1 {
-			d.about = stanza{"", calls[0].Tag, calls[0].Chat}
+			d.about = stanza{tag: calls[0].Tag, chat: calls[0].Chat}
 		}
 		if n := max(claimed.Sent, 1) - answered; n > 0 {
 			d.owe(claimed.Rule, addr, session.Message, n)

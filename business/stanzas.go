@@ -32,6 +32,8 @@ func (d *decision) account() {
 		d.gone()
 	case session.Renew:
 		d.renew()
+	case session.Choose:
+		d.choose()
 	case session.Delete:
 		d.a = session.Account{}.Clone()
 	}
@@ -78,7 +80,7 @@ func (d *decision) returned() {
 	decided := "decided when the stanza was archived"
 	elsewhere := strings.HasPrefix(d.e.Key, "s:")
 	if class.Rings() {
-		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Chat: d.e.Chat, Last: d.e.Out})
+		s = d.ringLate("c", s, session.Unread{Key: d.e.Key, Tag: d.e.Tag, Chat: d.e.Chat, Stranger: d.e.Stranger, Last: d.e.Out})
 		d.a.Sessions[d.e.Session] = s
 		class, elsewhere, decided = session.Message, true, "decided when the call was proposed"
 		d.e.Class = class

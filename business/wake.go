@@ -25,6 +25,12 @@ func (d *decision) wakeFor(rule, key string, addr session.Address, class session
 	case slices.Contains(d.e.Published, addr):
 		d.see(key, class, addr)
 		d.say(rule, session.Covered, class, addr, "the server itself published while rouse was away")
+	case d.refused(ep, class, d.of()) != "":
+		d.say(rule, session.Filtered, class, addr, d.refused(ep, class, d.of()))
+	case class.Rings() && d.mute(ep):
+		d.see(key, class, addr)
+		d.say(rule, session.Filtered, class, addr, "it does not ring now: the user wants quiet")
+		d.owe(rule, addr, session.Message, count)
 	default:
 		d.see(key, class, addr)
 		d.owe(rule, addr, class, count)
@@ -41,6 +47,8 @@ func (d *decision) owe(rule string, addr session.Address, class session.Class, c
 		d.say(rule, session.Merged, class, addr, "joins a wake that is still to be sent")
 	case w.Serial == d.a.Endpoints[addr].Held.Wake:
 		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Millisecond).String()+", if it is not read on another device before")
+	case d.calm(d.a.Endpoints[addr], d.now).After(d.now):
+		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Second).String()+", when the user wants quiet no more")
 	case w.Due.After(d.now):
 		d.say(rule, session.Woke, class, addr, "in "+w.Due.Sub(d.now).Round(time.Millisecond).String()+", with what comes until then")
 	default:
@@ -157,20 +165,26 @@ func (d *decision) schedule(addr session.Address, class session.Class, serial ui
 	if begun.After(d.now) { // the last one is still to go out
 		begun, as = ep.Before, ep.Behind
 	}
-	at := d.now
-	if end := begun.Add(d.policy.Coalesce); class <= as && end.After(d.now) && !begun.After(d.now) { // a clock may have been set back
-		at = end
-	}
+	at := d.window(begun, as, class)
 	ep.Held, ep.Before, ep.Behind = session.Held{}, time.Time{}, session.Nothing
-	if until := d.now.Add(d.policy.Grace); until.After(at) && d.elsewhere(ep) {
+	if until := d.now.Add(d.grace(ep)); until.After(at) && d.elsewhere(ep) {
 		ep.Held, at = session.Held{Wake: serial, Else: at}, until
 	}
+	at = d.calm(ep, at)
 	if at.After(d.now) {
 		ep.Before, ep.Behind = begun, as
 	}
 	ep.Woken, ep.WokenAs = at, class
 	d.a.Endpoints[addr] = ep
 	return at
+}
+
+// window says when a wake of a class may go after one that fell due at a time.
+func (d *decision) window(begun time.Time, as, class session.Class) time.Time {
+	if end := begun.Add(d.policy.Coalesce); class <= as && end.After(d.now) && !begun.After(d.now) { // a clock may have been set back
+		return end
+	}
+	return d.now
 }
 
 // unopened: a wake that nobody sends is no more. If it had not fallen due, it opens no

@@ -31,6 +31,7 @@ type Component struct {
 	SecretFile string   `toml:"secret_file,path"`
 	Hosts      []string `toml:"hosts"`   // domains in normal form
 	Contact    []string `toml:"contact"` // URIs (XEP-0157)
+	Admins     []string `toml:"admins"`  // bare JIDs in normal form
 }
 
 // App is one app of one provider in one environment.

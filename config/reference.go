@@ -39,6 +39,8 @@ var settings = []setting{
 		Doc: "The domains whose server module may report session events, and whose users may use the bot. Without it rouse is a push service only."},
 	{Key: "component.contact", Example: `["mailto:admin@example.org"]`, Off: true,
 		Doc: "Whom users and other operators can write to, as URIs (mailto:, xmpp:, https:). Told to everybody who asks the component (XEP-0157)."},
+	{Key: "component.admins", Example: `["admin@example.org"]`, Off: true,
+		Doc: "Who may be told, by the ad-hoc command `push-explain`, why devices of any account were woken or not. Others may ask for their own account."},
 	{Key: "store.url", Example: `"sqlite:rouse.db"`,
 		Doc: "For one machine a file: `sqlite:FILE`. For several a Redis: `redis://[user:password@]host:6379[/database]`, a Redis Cluster: `redis+cluster://h1:6379,h2:6379`, or sentinels and what they call their master: `redis+sentinel://s1:26379,s2:26379/mymaster`. With rediss in place of redis, TLS. In user and password %40 stands for @, and so on."},
 	{Key: "store.password_file", Example: `"redis.password"`, Off: true,

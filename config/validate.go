@@ -128,6 +128,7 @@ func (v *validator) component(c *Component) {
 	v.addresses(c.Address)
 	v.hosts(c.Hosts)
 	v.contact(c.Contact)
+	v.admins(c.Admins)
 	switch secret, file := v.has("component.secret"), v.has("component.secret_file"); {
 	case secret && file:
 		v.fail("component.secret_file", "there is a secret as well", "keep one of secret and secret_file")
@@ -168,6 +169,17 @@ func (v *validator) contact(list []string) {
 		if u, err := url.Parse(uri); err != nil || !slices.Contains([]string{"mailto", "xmpp", "https"}, u.Scheme) {
 			v.fail(v.item("component.contact", i), fmt.Sprintf("%q is not a URI of mailto:, xmpp: or https:", uri), `like "mailto:admin@example.org"`)
 		}
+	}
+}
+
+func (v *validator) admins(list []string) {
+	for i, text := range list {
+		j, err := jid.Parse(text)
+		if err != nil || j.Localpart() == "" || j.Resourcepart() != "" {
+			v.fail(v.item("component.admins", i), fmt.Sprintf("%q is not the address of a person", text), `like "admin@example.org"`)
+			continue
+		}
+		list[i] = j.String()
 	}
 }
 

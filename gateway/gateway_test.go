@@ -76,6 +76,13 @@ func newHouse(t *testing.T) *house {
 	return houseOn(t, st)
 }
 
+// wokenOnce is a policy by which no device is woken again.
+func wokenOnce() business.Policy {
+	p := business.DefaultPolicy()
+	p.Repeat = nil
+	return p
+}
+
 func houseOn(t *testing.T, st store.Store, change ...func(*gateway.Config)) *house {
 	nodes, err := gateway.NewNodes(key)
 	if err != nil {
@@ -88,7 +95,7 @@ func houseOn(t *testing.T, st store.Store, change ...func(*gateway.Config)) *hou
 	}
 	cfg := gateway.Config{
 		Store: st, Server: h.server, Nodes: nodes, Service: us, Hosts: []string{host},
-		Policy: business.DefaultPolicy, Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+		Policy: wokenOnce, Now: h.clock, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
 	for _, f := range change {
 		f(&cfg)

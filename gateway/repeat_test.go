@@ -4,13 +4,15 @@ import (
 	"testing"
 	"time"
 
+	"rouse/business"
+	"rouse/gateway"
 	"rouse/session"
 )
 
 // TestADeviceThatDoesNotComeBack is woken again, under an ID of its own each time,
 // until its client is there.
 func TestADeviceThatDoesNotComeBack(t *testing.T) {
-	h := newHouse(t)
+	h := houseWith(t, func(c *gateway.Config) { c.Policy = business.DefaultPolicy })
 	ep, secret := h.device("phone")
 	h.take(sleeping(ep, secret)...)
 	ids := make(map[string]bool)

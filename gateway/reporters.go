@@ -71,7 +71,7 @@ func (g *Gateway) left(ctx context.Context, b session.Batch, node string) error 
 	}
 	told := session.Mark{Node: b.Node, Epoch: b.Epoch, Seq: b.Seq}
 	if _, err := g.sweep(ctx, b.Host, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Leave(a, node, told, g.cfg.Now())
+		return business.Leave(a, node, told, g.cfg.Policy(), g.cfg.Now())
 	}); err != nil {
 		return err
 	}

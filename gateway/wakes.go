@@ -34,9 +34,8 @@ func (g *Gateway) Claim(ctx context.Context, max int) ([]session.Job, error) {
 			job.Fate = &session.Settlement{Verdict: session.Again, Free: true, Due: g.cfg.Now().Add(reread), Why: "waits: its registration could not be read"}
 		} else if dead != "" {
 			job.Fate = &session.Settlement{Verdict: session.Died, Why: dead}
-		} else if until := g.hold(ctx, job); !until.IsZero() {
-			job.Fate = &session.Settlement{Verdict: session.Again, Free: true, Due: until,
-				Why: "waits: the device got as many silent wakes in an hour as it takes"}
+		} else if until, why := g.hold(ctx, &job); !until.IsZero() {
+			job.Fate = &session.Settlement{Verdict: session.Again, Free: true, Due: until, Why: why}
 		}
 		jobs = append(jobs, job)
 	}
@@ -108,15 +107,19 @@ func (g *Gateway) target(ctx context.Context, job *session.Job) (dead string, er
 }
 
 // hold says until when a wake has to wait for its device's sake; zero: it need not.
-func (g *Gateway) hold(ctx context.Context, job session.Job) time.Time {
-	if job.Key.Class.Importance().Push != session.Background || g.cfg.Scarce == nil || !g.cfg.Scarce(job.Target.App) {
-		return time.Time{}
-	}
+func (g *Gateway) hold(ctx context.Context, job *session.Job) (until time.Time, why string) {
 	o, err := g.load(ctx, job.Owner)
 	if err != nil {
-		return time.Time{} // whoever settles it says so
+		return time.Time{}, "" // whoever settles it says so
 	}
-	return business.Hold(o.Account.Endpoints[job.Key.Address], job.Key.Class, g.cfg.Policy(), g.cfg.Now())
+	if f := o.Account.Endpoints[job.Key.Address].Filter; f != nil {
+		job.Priority = f.Priority
+	}
+	p := g.cfg.Policy()
+	if g.cfg.Scarce == nil || !g.cfg.Scarce(job.Target.App) {
+		p.Silents = 0
+	}
+	return business.Hold(o.Account, job.Key, p, g.cfg.Now())
 }
 
 // wakeID is a UUID (RFC 9562 §5.8) that stays the same over all tries of a wake.

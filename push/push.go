@@ -17,6 +17,7 @@ type Notification struct {
 	Target   session.Registration
 	Expires  time.Time // of no use after that
 	Collapse string    // equal for wakes that may replace each other; at most 64 bytes
+	Priority bool      // relay: the push service wants to know whether it is urgent
 	Content  Content   // what there is for the app besides
 }
 

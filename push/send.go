@@ -60,6 +60,7 @@ func NotificationOf(j session.Job) Notification {
 		Target:   j.Target,
 		Expires:  Expiry(j.Key.Class, j.Wake.Since),
 		Collapse: Collapse(j.Key.Class, j.Key.Node),
+		Priority: j.Priority,
 		Content:  contentOf(j),
 	}
 }

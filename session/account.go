@@ -22,6 +22,7 @@ type Account struct {
 	Serial    uint64               `json:"serial,omitempty"`  // of the newest wake
 	Waits     []Wait               `json:"waits,omitempty"`   // what the wakes stand for that may be read elsewhere, oldest first
 	Devices   []Device             `json:"devices,omitempty"` // that the account registered with us, whoever publishes to them
+	Filter    *Filter              `json:"filter,omitempty"`  // of all its devices
 	Pending   map[WakeKey]Wake     `json:"-"`                 // kept as rows of their own
 }
 
@@ -90,6 +91,7 @@ type Endpoint struct {
 	Calls    []time.Time `json:"calls,omitempty"`   // when those of the last minute were due
 	Silents  []time.Time `json:"silents,omitempty"` // when those of the last hour were sent
 	Dead     string      `json:"dead,omitempty"`    // why it cannot be woken any more; empty while it can
+	Filter   *Filter     `json:"filter,omitempty"`  // of the device alone
 	Expected Expected    `json:"expected,omitzero"` // it was woken, and has not come back
 }
 
@@ -188,7 +190,7 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 
 // Empty reports whether nothing is left that is worth keeping.
 func (a Account) Empty() bool {
-	return len(a.Sessions) == 0 && len(a.Endpoints) == 0 && len(a.Pending) == 0 && len(a.Devices) == 0
+	return len(a.Sessions) == 0 && len(a.Endpoints) == 0 && len(a.Pending) == 0 && len(a.Devices) == 0 && a.Filter == nil
 }
 
 // Changes says which pending wakes a decision wrote and which it took away.

@@ -41,6 +41,7 @@ const (
 	Gone    Kind = "gone"    // the registration behind an endpoint is dead
 	Renew   Kind = "renew"   // the registration behind an endpoint has a token again
 	Settled Kind = "settled" // a try to send a wake ended
+	Choose  Kind = "filter"  // the user set the filter of a device, or of all
 	Test    Kind = "test"    // an operator had a push sent, which nobody owed
 )
 
@@ -66,15 +67,16 @@ type Event struct {
 	Client   string
 	State    State // csi, resumed, heard, session: where the session stands after the event
 
-	Class  Class
-	Key    string // joins reports of one stanza; empty: none
-	Tag    string // of the id that its sender gave the stanza (see Tag); empty: none
-	Chat   string // stands for the chat that it belongs to, or for the call; empty: it is not told
-	Out    uint64 // outbound count with this stanza
-	Acked  uint64
-	Count  int      // stanzas this event stands for; 0 means 1
-	Unread []Unread // delayed, hibernated, session: what is sent and not acknowledged
-	Heard  []string // call: sessions heard from in the last 10 s
+	Class    Class
+	Key      string // joins reports of one stanza; empty: none
+	Tag      string // of the id that its sender gave the stanza (see Tag); empty: none
+	Chat     string // stands for the chat that it belongs to, or for the call; empty: it is not told
+	Stranger bool   // its sender is not in the roster
+	Out      uint64 // outbound count with this stanza
+	Acked    uint64
+	Count    int      // stanzas this event stands for; 0 means 1
+	Unread   []Unread // delayed, hibernated, session: what is sent and not acknowledged
+	Heard    []string // call: sessions heard from in the last 10 s
 
 	Published []Address // the server itself published for this stanza to these
 
@@ -82,6 +84,8 @@ type Event struct {
 	Secret  string    // enable, endpoint: fingerprint of the publish secret
 	Module  string    // enable, endpoint: which of the service's apps a device token is for (fpush)
 	Since   time.Time // endpoint: when it was enabled, by the server's clock; zero: not told
+
+	Filter *Filter // enable: what the client chose, nil if it says nothing of it; filter: what the user did, nil for nothing
 
 	Wake      string // answered: which publish
 	Error     string // answered: the condition; empty: it was taken
@@ -92,12 +96,13 @@ type Event struct {
 // Unread says of the unacknowledged stanzas of one class how many there are and
 // at which outbound count the last one went out.
 type Unread struct {
-	Class Class
-	Last  uint64
-	Count int
-	Key   string // of the last one
-	Tag   string // of the last one
-	Chat  string // of all of them; empty: they are of several, or it is not told
+	Class    Class
+	Last     uint64
+	Count    int
+	Key      string // of the last one
+	Tag      string // of the last one
+	Chat     string // of all of them; empty: they are of several, or it is not told
+	Stranger bool   // of all of them: their senders are not in the roster
 }
 
 // Mark is a place in what a reporter tells: its batches are in order, whatever is

@@ -10,8 +10,9 @@ type Job struct {
 	ID     string       // UUID, the same over all tries of this wake
 	Target Registration // App "" : the service is a third party's, the server publishes to it
 
-	Fate    *Settlement // what becomes of it without a try; nil: it is to be sent
-	Content *Content    // what there is to say besides; nil: nothing, or nothing is known of it any more
+	Fate     *Settlement // what becomes of it without a try; nil: it is to be sent
+	Priority bool        // a push service of others wants to know whether it is urgent
+	Content  *Content    // what there is to say besides; nil: nothing, or nothing is known of it any more
 }
 
 // Settlement is what became of a try.

@@ -15,6 +15,7 @@ const (
 	Merged   Verdict = "merged"   // an owed wake now stands for this stanza too
 	Covered  Verdict = "covered"  // a wake for this stanza was owed or given before
 	Quiet    Verdict = "quiet"    // nobody is to be woken
+	Filtered Verdict = "filtered" // the user does not want to be woken for it
 	Withdrew Verdict = "withdraw" // an owed wake is not needed any more
 	TooLate  Verdict = "too-late" // a wake is not needed any more, and was sent
 	Hurried  Verdict = "hurried"  // an owed wake waits no longer
@@ -28,7 +29,7 @@ const (
 
 // Verdicts lists them all, for metrics.
 func Verdicts() []Verdict {
-	return []Verdict{Woke, Merged, Covered, Quiet, Withdrew, TooLate, Hurried, Sent, Again, GaveUp, Died, Back, Missing}
+	return []Verdict{Woke, Merged, Covered, Quiet, Filtered, Withdrew, TooLate, Hurried, Sent, Again, GaveUp, Died, Back, Missing}
 }
 
 // Reason is one line of the record: what was decided about whom, and why.

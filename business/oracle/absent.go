@@ -64,6 +64,7 @@ func (a *Account) absences() {
 			a.say("", "missing", Nothing, name)
 			continue
 		}
+		at = a.calm(d, at)
 		a.last++
 		a.wakes = append(a.wakes, &Wake{Number: a.last, Device: name, Class: d.absent.class, Count: max(1, d.absent.count), Since: at, Due: at, Again: true})
 	}

@@ -63,6 +63,7 @@ type Event struct {
 	Key       string
 	Tag       string
 	Chat      string
+	Stranger  bool
 	Out       int
 	Acked     int
 	Count     int
@@ -71,16 +72,18 @@ type Event struct {
 	Published []string
 	Device    string
 	Reason    string
+	Filter    *Filter // enable: nil if nothing is said of it
 }
 
 // Unread are stanzas of one class that a session has not acknowledged.
 type Unread struct {
-	Class Class
-	Last  int
-	Count int
-	Key   string
-	Tag   string
-	Chat  string
+	Class    Class
+	Last     int
+	Count    int
+	Key      string
+	Tag      string
+	Chat     string
+	Stranger bool
 }
 
 // Decision is one thing that was decided, of a device or ("") of the account.
@@ -103,6 +106,7 @@ type Account struct {
 	reported  []reported // the account's own events, by node
 	wakes     []*Wake    // that are owed
 	last      int        // number of the last wake
+	filter    *Filter
 	decisions []Decision
 	now       int64
 }
@@ -133,6 +137,7 @@ type device struct {
 	calls                   []int64
 	silents                 []int64
 	absent                  *absent
+	filter                  *Filter
 }
 
 // absent is a device that was woken and did not come back.
@@ -156,7 +161,10 @@ type sighting struct {
 	at  int64
 }
 
-type about struct{ key, tag, chat string }
+type about struct {
+	key, tag, chat string
+	stranger       bool
+}
 
 // story is one report that a wake stands for, in a chat.
 type story struct {

@@ -82,7 +82,7 @@ func (w *world) unread(c *client) []session.Unread {
 			continue
 		}
 		list = append(list, session.Unread{Class: class, Last: rapid.Uint64Range(c.acked+1, c.out).Draw(w.t, "last"),
-			Count: rapid.IntRange(1, 2).Draw(w.t, "count"), Key: w.key(), Chat: w.chat()})
+			Count: rapid.IntRange(1, 2).Draw(w.t, "count"), Key: w.key(), Chat: w.chat(), Stranger: w.stranger()})
 	}
 	return list
 }
@@ -101,18 +101,20 @@ func (w *world) ofSession(c *client) session.Event {
 	case session.Bind:
 		c.out, c.acked = 0, 0
 	case session.Enable, session.StoredRow:
-		e.Address, e.Reason = w.device(), w.reason()
+		if e.Address, e.Reason = w.device(), w.reason(); e.Kind == session.Enable && rapid.IntRange(0, 3).Draw(w.t, "with a filter") == 3 {
+			e.Filter = w.filter()
+		}
 	case session.Hibernate, session.Delay:
 		e.Out, e.Acked = c.out, w.ack(c)
 		e.Unread = w.unread(c)
 	case session.Queue, session.Late:
 		c.out++
-		e.Out, e.Class, e.Key, e.Published, e.Chat = c.out, w.class(), w.key(), w.published(), w.chat()
+		e.Out, e.Class, e.Key, e.Published, e.Chat, e.Stranger = c.out, w.class(), w.key(), w.published(), w.chat(), w.stranger()
 		e.Count = rapid.IntRange(0, 2).Draw(w.t, "count")
 	case session.Resume, session.Heard:
 		e.Out, e.Acked, e.State = c.out, w.ack(c), w.state()
 	case session.Offline:
-		e.Class, e.Key, e.Out, e.Chat = w.class(), w.key(), rapid.Uint64Range(0, c.out).Draw(w.t, "out"), w.chat()
+		e.Class, e.Key, e.Out, e.Chat, e.Stranger = w.class(), w.key(), rapid.Uint64Range(0, c.out).Draw(w.t, "out"), w.chat(), w.stranger()
 	case session.CSI:
 		e.State = w.state()
 	case session.Read:
@@ -150,7 +152,7 @@ func (w *world) ofAccount() session.Event {
 	e := session.Event{Kind: rapid.SampledFrom(kinds).Draw(w.t, "event"), Key: w.key()}
 	switch e.Kind {
 	case session.Archive, session.Offline, session.Room, session.Subscribe:
-		e.Class, e.Published, e.Chat = w.class(), w.published(), w.chat()
+		e.Class, e.Published, e.Chat, e.Stranger = w.class(), w.published(), w.chat(), w.stranger()
 		e.Count = rapid.IntRange(0, 2).Draw(w.t, "count")
 	case session.Propose:
 		for _, c := range w.clients {
@@ -158,7 +160,7 @@ func (w *world) ofAccount() session.Event {
 				e.Heard = append(e.Heard, c.sid)
 			}
 		}
-		e.Published, e.Chat = w.published(), w.chat()
+		e.Published, e.Chat, e.Stranger = w.published(), w.chat(), w.stranger()
 	case session.Retracted:
 		e.Chat = w.chat()
 	case session.Published:
@@ -174,7 +176,7 @@ func (w *world) ofAccount() session.Event {
 // stanza is one that a server tells of as it goes through the account and its sessions.
 func (w *world) stanza() {
 	n := rapid.SampledFrom(w.nodes).Draw(w.t, "node")
-	e := session.Event{Kind: session.Archive, Class: w.class(), Key: w.key(), Chat: w.chat()}
+	e := session.Event{Kind: session.Archive, Class: w.class(), Key: w.key(), Chat: w.chat(), Stranger: w.stranger()}
 	if e.Class == session.Call {
 		e.Kind = session.Propose
 	}
@@ -185,7 +187,7 @@ func (w *world) stanza() {
 			continue
 		}
 		c.out++
-		q := session.Event{Session: c.sid, Resource: c.resource, Client: c.id, Class: e.Class, Key: e.Key, Chat: e.Chat, Out: c.out}
+		q := session.Event{Session: c.sid, Resource: c.resource, Client: c.id, Class: e.Class, Key: e.Key, Chat: e.Chat, Stranger: e.Stranger, Out: c.out}
 		switch s.State {
 		case session.Delayed:
 			q.Kind = session.Late
@@ -201,8 +203,17 @@ func (w *world) stanza() {
 
 // rare is what happens now and then.
 func (w *world) rare() {
-	kinds := []string{"repeat", "late", "restart", "rouse", "publish", "gone", "renew", "picture", "dead worker", "dead worker speaks", "left", "deleted"}
+	kinds := []string{"filter", "repeat", "late", "restart", "rouse", "publish", "gone", "renew", "picture", "dead worker", "dead worker speaks", "left", "deleted"}
 	switch rapid.SampledFrom(kinds).Draw(w.t, "rare") {
+	case "filter":
+		e := session.Event{Kind: session.Choose}
+		if rapid.Bool().Draw(w.t, "of one device") {
+			e.Address = w.device()
+		}
+		if rapid.IntRange(0, 3).Draw(w.t, "none") > 0 {
+			e.Filter = w.filter()
+		}
+		w.happen(e, false)
 	case "repeat":
 		if n := len(w.told); n > 0 {
 			for _, e := range w.told[max(0, n-rapid.IntRange(1, 8).Draw(w.t, "so many")):] {
@@ -256,7 +267,7 @@ func (w *world) rare() {
 		if len(w.nodes) == 2 {
 			w.batch++
 			var reasons []session.Reason
-			w.ours, reasons = business.Leave(w.ours, "a", session.Mark{Node: "b", Epoch: w.nodes[1].epoch, Seq: uint64(w.batch)}, w.now)
+			w.ours, reasons = business.Leave(w.ours, "a", session.Mark{Node: "b", Epoch: w.nodes[1].epoch, Seq: uint64(w.batch)}, w.policy, w.now)
 			w.say("# node a is gone")
 			w.compare(reasons, w.theirs.Left("a", "b", w.batch, w.millis()))
 		}

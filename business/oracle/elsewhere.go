@@ -24,7 +24,7 @@ func (a *Account) release() {
 			if w.taken(a.now) || w.Attempts > 0 || w.Due <= a.now {
 				continue // it was sent, or is
 			}
-			w.Due = max(w.Else, a.now)
+			w.Due = a.calm(d, max(w.Else, a.now))
 			for i := range d.woken {
 				if d.woken[i].wake == w.Number {
 					d.woken[i].at = w.Due
@@ -172,6 +172,8 @@ func (a *Account) unneeded(name string, e Event, limited bool) {
 		switch {
 		case s.sent:
 			late = append(late, *s)
+		case w != nil && e.Kind == "retracted" && w.Class != Call:
+			stays[i] = true // it tells of a call that was missed
 		case w != nil && w.taken(a.now) && s.lease != w.Lease:
 			if !s.read {
 				late = append(late, *s)

@@ -11,7 +11,7 @@ func (a *Account) Happen(e Event, now int64) []Decision {
 	if a.repeated(e) {
 		return nil
 	}
-	a.about = about{e.Key, e.Tag, e.Chat}
+	a.about = about{e.Key, e.Tag, e.Chat, e.Stranger}
 	a.prune()
 	if e.Session == "" {
 		if e.N != 0 {
@@ -110,6 +110,8 @@ func (a *Account) ofAccount(e Event) {
 		if d, ok := a.devices[e.Device]; ok {
 			d.dead = ""
 		}
+	case "filter":
+		a.choose(e)
 	case "deleted":
 		*a = Account{Rules: a.Rules, sessions: make(map[string]*session), devices: make(map[string]*device), memories: make(map[string]*memory), now: a.now, last: a.last}
 	}
@@ -204,6 +206,9 @@ func (a *Account) enable(e Event) {
 	}
 	d.owner, d.resource, d.client, d.dead = e.Session, e.Resource, e.Client, e.Reason
 	d.node, d.batch = e.Node, e.Batch
+	if e.Filter != nil {
+		d.filter = e.Filter
+	}
 	a.here("", e.Device)
 	if e.Reason != "" {
 		a.say("", "dead", Nothing, e.Device)
@@ -272,7 +277,7 @@ func (a *Account) unread(rule string, e Event, s *session) {
 		var best *Unread
 		count := 0
 		for i, u := range open {
-			if a.knows(a.of(name).keys, u.Key) {
+			if a.knows(a.of(name).keys, u.Key) || a.refused(d, u.Class, about{u.Key, u.Tag, u.Chat, u.Stranger}) {
 				continue
 			}
 			count += max(u.Count, 1)
@@ -280,15 +285,11 @@ func (a *Account) unread(rule string, e Event, s *session) {
 				best = &open[i]
 			}
 		}
-		if best == nil {
-			if d.dead != "" {
-				a.say(rule, "dead", most, name)
-			} else {
-				a.say(rule, "covered", most, name)
-			}
-			continue
+		if best == nil { // it is said of the first of the most important
+			i := slices.IndexFunc(open, func(u Unread) bool { return u.Class == most })
+			best, count = &open[i], 1
 		}
-		a.about = about{best.Key, best.Tag, best.Chat}
+		a.about = about{best.Key, best.Tag, best.Chat, best.Stranger}
 		a.tell(rule, best.Key, name, best.Class, count, e.Published)
 	}
 	a.about = about{}
@@ -307,7 +308,7 @@ func (a *Account) ring(rule string, u Unread, s *session, devices []string, publ
 			if u.Key != "" && l.key == u.Key && a.now-l.at < ringing && !a.isOver(u.Chat, true) && !a.isOver(u.Chat, false) {
 				rings = true
 				was := a.about
-				a.about = about{u.Key, u.Tag, u.Chat}
+				a.about = about{u.Key, u.Tag, u.Chat, u.Stranger}
 				a.tell(rule, u.Key, name, Call, 1, published)
 				a.about = was
 			}
@@ -334,7 +335,7 @@ func (a *Account) back(rule string, e Event, s *session) {
 func (a *Account) returned(e Event, s *session) {
 	c := e.Class
 	if c == Call {
-		a.ring("c", Unread{Key: e.Key, Tag: e.Tag, Chat: e.Chat, Last: e.Out}, s, a.ownedBy(e.Session), e.Published)
+		a.ring("c", Unread{Key: e.Key, Tag: e.Tag, Chat: e.Chat, Stranger: e.Stranger, Last: e.Out}, s, a.ownedBy(e.Session), e.Published)
 		c = Message
 	}
 	for _, name := range a.worth("c", c) {

@@ -99,6 +99,12 @@ func newWorld(t *rapid.T) *world {
 		Silents:  rapid.SampledFrom([]int{3, 1, 0}).Draw(t, "silents"),
 		Grace:    rapid.SampledFrom([]time.Duration{0, 30 * time.Second, 3 * time.Second}).Draw(t, "grace"),
 	}}
+	w.policy.Zone = func(name string) *time.Location {
+		if name == "East" {
+			return time.FixedZone(name, 3600)
+		}
+		return nil
+	}
 	if rapid.Bool().Draw(t, "again") {
 		w.policy.Repeat = []time.Duration{10 * time.Second, 30 * time.Second}
 		w.policy.RepeatFor = rapid.SampledFrom([]time.Duration{time.Minute, time.Hour}).Draw(t, "enough")
@@ -247,10 +253,10 @@ func (w *world) fail(what, got, want string) {
 // translated is an event in the oracle's words.
 func translated(e session.Event) oracle.Event {
 	o := oracle.Event{Kind: string(e.Kind), Session: e.Session, Node: e.Node, Epoch: int(e.Epoch), N: int(e.N), Batch: int(e.Told.Seq),
-		Resource: e.Resource, Client: e.Client, State: oracle.State(e.State), Class: oracle.Class(e.Class), Key: e.Key, Tag: e.Tag, Chat: e.Chat, Out: int(e.Out),
-		Acked: int(e.Acked), Count: e.Count, Heard: e.Heard, Device: e.Address.Node, Reason: e.Reason}
+		Resource: e.Resource, Client: e.Client, State: oracle.State(e.State), Class: oracle.Class(e.Class), Key: e.Key, Tag: e.Tag, Chat: e.Chat, Stranger: e.Stranger, Out: int(e.Out),
+		Acked: int(e.Acked), Count: e.Count, Heard: e.Heard, Device: e.Address.Node, Reason: e.Reason, Filter: translatedFilter(e.Filter)}
 	for _, u := range e.Unread {
-		o.Unread = append(o.Unread, oracle.Unread{Class: oracle.Class(u.Class), Last: int(u.Last), Count: u.Count, Key: u.Key, Tag: u.Tag, Chat: u.Chat})
+		o.Unread = append(o.Unread, oracle.Unread{Class: oracle.Class(u.Class), Last: int(u.Last), Count: u.Count, Key: u.Key, Tag: u.Tag, Chat: u.Chat, Stranger: u.Stranger})
 	}
 	for _, p := range e.Published {
 		o.Published = append(o.Published, p.Node)
@@ -323,7 +329,7 @@ func (w *world) send() {
 			continue
 		}
 		key := session.WakeKey{Address: session.Address{Service: service, Node: o.Device}, Class: session.Class(o.Class)}
-		hold := business.Hold(w.ours.Endpoints[key.Address], key.Class, w.policy, w.now)
+		hold, _ := business.Hold(w.ours, key, w.policy, w.now)
 		if at := w.theirs.Hold(o, w.millis()); hold.IsZero() != (at == w.millis()) || !hold.IsZero() && hold.UnixMilli() != at {
 			w.fail("hold", hold.String(), time.UnixMilli(at).String())
 		} else if !hold.IsZero() {

@@ -18,6 +18,12 @@ func (a *Account) tell(rule, key, name string, c Class, count int, published []s
 	case slices.Contains(published, name):
 		a.note(name, key, c)
 		a.say(rule, "covered", c, name)
+	case a.refused(a.devices[name], c, a.about):
+		a.say(rule, "filtered", c, name)
+	case c == Call && a.mute(a.devices[name]):
+		a.note(name, key, c)
+		a.say(rule, "filtered", c, name)
+		a.owe(rule, name, Message, count)
 	default:
 		a.note(name, key, c)
 		a.owe(rule, name, c, count)
@@ -151,10 +157,11 @@ func (a *Account) free(name string, c Class, w *Wake) int64 {
 			at = max(at, was.at+a.Rules.Window)
 		}
 	}
-	if until := a.now + a.Rules.Grace; until > at && a.elsewhere(d) {
+	if until := a.now + a.grace(d); until > at && a.elsewhere(d) {
 		w.Waits, w.Else = true, at
 		at = until
 	}
+	at = a.calm(d, at)
 	d.woken = append(d.woken, woken{c, at, w.Number})
 	return at
 }
@@ -181,6 +188,9 @@ func (a *Account) here(rule, name string) {
 // Hold says until when a wake that is due has to wait.
 func (a *Account) Hold(w Wake, now int64) int64 {
 	d := a.devices[w.Device]
+	if w.Class != Call && a.calm(d, now) > now {
+		return a.calm(d, now)
+	}
 	if n := a.Rules.Silents; w.Class == Silent && n > 0 && len(d.silents) >= n {
 		return max(now, d.silents[len(d.silents)-n]+hour)
 	}
@@ -253,7 +263,7 @@ func (a *Account) Answer(took Wake, verdict string, once bool, due, now int64) [
 		}
 		if verdict == "gave-up" && w.Class == Call && a.devices[w.Device].dead == "" && open > 0 {
 			if len(calls) == 1 {
-				a.about = about{"", calls[0].tag, calls[0].chat}
+				a.about = about{tag: calls[0].tag, chat: calls[0].chat}
 			}
 			a.owe(w.Rule, w.Device, Message, open)
 		}

@@ -158,6 +158,9 @@ func (w *world) send() {
 		if f, ok := w.flying[k]; ok && f.wake.Serial == wake.Serial || wake.Due.After(w.now) {
 			continue
 		}
+		if w.held(k, wake) {
+			continue
+		}
 		answer := history.Answer{Verdict: session.Sent}
 		if list := w.answers[k.Node]; len(list) > 0 {
 			answer, w.answers[k.Node] = list[0], list[1:]
@@ -168,6 +171,20 @@ func (w *world) send() {
 		w.flying[k] = flight{wake, answer, w.now.Add(answer.Takes)}
 		w.a.Pending[k] = wake
 	}
+}
+
+// held has a wake wait that is due, and must not go yet for its device's sake.
+func (w *world) held(k session.WakeKey, wake session.Wake) bool {
+	p := w.policy
+	p.Silents = 0 // which devices take few is not known here
+	until, why := business.Hold(w.a, k, p, w.now)
+	if until.IsZero() {
+		return false
+	}
+	var reasons []session.Reason
+	w.a, reasons = business.Settle(w.a, k, wake, session.Settlement{Verdict: session.Again, Free: true, At: w.now, Due: until, Why: why}, w.policy)
+	w.reasons = append(w.reasons, reasons...)
+	return true
 }
 
 // settle has the answer come.

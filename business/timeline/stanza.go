@@ -44,7 +44,7 @@ func Stanza(all []*Entry, id string, devices []session.Address) (about []*Entry,
 // weight orders verdicts by what they say about a stanza that several events told
 // of: where one of them woke, the device was woken.
 func weight(v session.Verdict) int {
-	return slices.Index([]session.Verdict{session.Quiet, session.Died, session.Covered, session.Merged, session.Woke}, v)
+	return slices.Index([]session.Verdict{session.Quiet, session.Filtered, session.Died, session.Covered, session.Merged, session.Woke}, v)
 }
 
 // judge finds what counts among what was decided. What was said of the whole

@@ -66,6 +66,8 @@ func Happened(k session.Kind, c session.Class) string {
 		return "a device registered again"
 	case session.Settled:
 		return "a try to send a wake ended"
+	case session.Choose:
+		return "the user set what to be woken for"
 	case session.Test:
 		return "an operator sent a test push"
 	}
@@ -134,6 +136,8 @@ func Verdict(r session.Reason) string {
 			return "nobody"
 		}
 		return "not woken"
+	case session.Filtered:
+		return "filtered"
 	case session.Withdrew:
 		return "withdrawn"
 	case session.TooLate:

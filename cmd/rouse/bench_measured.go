@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -81,43 +80,31 @@ func (s subject) answer(io stdio, profile string) error {
 	return lines.Err()
 }
 
-// settled waits until no wake is owed any more, as long as they become fewer. To
-// count them looks at all of a store, which is not to be measured: that is done
-// once nothing seems to be due, and now and then.
+// settled waits until no wake is owed any more, as long as that goes on; but for those
+// that wake a device again the next day, since none here comes back.
 func (s subject) settled() error {
 	const patience = time.Minute
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	least, since, counted := math.MaxInt, time.Now(), time.Now()
-	for ; ; <-tick.C {
-		pending, err := s.owed(time.Since(counted) > patience/4)
+	for last, since := (time.Time{}), time.Now(); ; <-tick.C {
+		due, some, err := s.nextDue()
 		switch {
 		case err != nil:
 			return err
-		case pending == 0:
+		case !some || time.Until(due) > benchAgain/2:
 			return nil
-		case pending < 0:
-			continue // not counted
-		}
-		counted = time.Now()
-		if pending < least {
-			least, since = pending, counted
-		} else if counted.Sub(since) > patience {
-			return fmt.Errorf("%d wakes are owed, and have been for %v", pending, patience)
+		case !due.Equal(last):
+			last, since = due, time.Now()
+		case time.Since(since) > patience:
+			return fmt.Errorf("a wake is owed that was due at %v, and has been for %v", due.Format(time.TimeOnly), patience)
 		}
 	}
 }
 
-// owed counts the wakes that are owed, if none seems to be due or it has to; else it
-// gives -1.
-func (s subject) owed(count bool) (int, error) {
+func (s subject) nextDue() (time.Time, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, some, err := s.db.NextDue(ctx); err != nil || some && !count {
-		return -1, err
-	}
-	c, err := s.db.Counts(ctx)
-	return c.Pending, err
+	return s.db.NextDue(ctx)
 }
 
 func (s subject) tally() (tally, error) {

@@ -183,6 +183,7 @@ key_file = "../rouse.key"
 
 [rules]
 coalesce = "%v"
+repeat   = ["%v"]
 
 [[app]]
 name     = %q
@@ -199,7 +200,18 @@ listen = ""
 
 [log]
 level = "error"
-`, benchService, address, benchSecret, benchHost, url, s.coalesce(), benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
+`, benchService, address, benchSecret, benchHost, url, s.coalesce(), benchAgain, benchApp, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL()), 0o600)
+}
+
+// benchAgain is after how long a device is woken again: nobody comes back here, and
+// what that costs is measured, but for the second wake itself.
+const benchAgain = 24 * time.Hour
+
+// benchPolicy are the rules of a run.
+func benchPolicy() business.Policy {
+	p := business.DefaultPolicy()
+	p.Repeat = []time.Duration{benchAgain}
+	return p
 }
 
 // coalesce is the window of a run. A fleet has none: users of a small one have

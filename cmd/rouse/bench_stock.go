@@ -167,7 +167,7 @@ func (s *stock) decide(key string, d func(session.Account) (session.Account, []s
 // event has an account decide an event, and tells the worker.
 func (s *stock) event(key string, e session.Event) error {
 	err := s.decide(key, func(a session.Account) (session.Account, []session.Reason) {
-		return business.Decide(a, e, business.DefaultPolicy(), time.Now())
+		return business.Decide(a, e, benchPolicy(), time.Now())
 	})
 	if err == nil {
 		select {
@@ -288,7 +288,7 @@ func (s *stock) send(c store.Claimed) error {
 		if sid := a.Endpoints[c.Key.Address].Owner; a.Sessions[sid].State == session.Hibernated {
 			asleep = sid
 		}
-		return business.Settle(a, c.Key, c.Wake, done, business.DefaultPolicy())
+		return business.Settle(a, c.Key, c.Wake, done, benchPolicy())
 	})
 	if user, host, ok := strings.Cut(c.Owner, "@"); ok && err == nil && asleep != "" {
 		return s.woken(host, user, asleep)

@@ -18,7 +18,7 @@ func (a *app) policy() business.Policy { return policyOf(a.cfg.Load()) }
 
 func policyOf(cfg *config.Config) business.Policy {
 	p := business.Policy{Coalesce: cfg.Rules.Coalesce, Grace: cfg.Rules.Grace, Calls: cfg.Rules.Calls, Silents: cfg.Rules.Silents,
-		Repeat: cfg.Rules.Repeat, RepeatFor: cfg.Rules.RepeatFor}
+		Repeat: cfg.Rules.Repeat, RepeatFor: cfg.Rules.RepeatFor, Zone: zone}
 	if cfg.Component != nil {
 		p.Service = cfg.Component.JID
 	}

@@ -44,7 +44,7 @@ func both(t *testing.T, w wish, do func(*testing.T, *play)) {
 // where t is not parallel.
 func prepareBoth(t *testing.T, w wish, do func(*testing.T, *play)) {
 	t.Helper()
-	w.users = people
+	w.users = cast
 	for name, serve := range map[string]func(context.Context, string) (server, error){
 		"Prosody":  func(ctx context.Context, dir string) (server, error) { return startProsody(ctx, dir, w.prosody()) },
 		"ejabberd": func(ctx context.Context, dir string) (server, error) { return theatre.serve(ctx, dir, w) },
@@ -91,7 +91,7 @@ func (p *play) begins() *play {
 // prepare is begin without rouse and without romeo.
 func prepare(t *testing.T, o lab.Options) *play {
 	t.Helper()
-	o.Users = people
+	o.Users = cast
 	if o.Host == "" {
 		o.Host = "example.test"
 	}
@@ -100,8 +100,8 @@ func prepare(t *testing.T, o lab.Options) *play {
 	})
 }
 
-// people have accounts.
-var people = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
+// cast have accounts.
+var cast = map[string]string{"juliet": "pw", "romeo": "pw", "nurse": "pw"}
 
 // prepareOn is prepare with a scene to choose.
 func prepareOn(t *testing.T, build func(ctx context.Context, dir string, program, env []string) (*scene, error)) *play {

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"slices"
+	"time"
 
 	xmpp "mellium.im/xmpp/stanza"
 
@@ -16,6 +17,7 @@ import (
 	"rouse/component/events"
 	"rouse/component/forms"
 	"rouse/component/p2"
+	"rouse/component/people"
 	"rouse/component/ping"
 	"rouse/component/pubsub"
 	"rouse/component/subscription"
@@ -40,7 +42,11 @@ func protocols(c *component.Component, a *app) {
 	}
 
 	info := disco.Info{Identity: disco.Push("rouse")}
-	if list := registering(a, cfg); len(list) > 0 {
+	list := registering(a, cfg)
+	if len(cfg.Component.Hosts) > 0 {
+		list = append(list, people.Commands(peopleDesk{a}, cfg.Component.Admins, time.Now)...)
+	}
+	if len(list) > 0 {
 		info.Commands = adhoc.Handle(c, a.log, list...)
 	}
 	c.AddFeatures(tigaseProviders(cfg)...)

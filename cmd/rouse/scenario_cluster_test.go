@@ -22,7 +22,7 @@ func (c clustered) Close() error { return c.cluster.Close() }
 func TestTwoNodesOfEjabberd(t *testing.T) {
 	var c *lab.Cluster
 	p := prepareOn(t, func(ctx context.Context, dir string, program, env []string) (_ *scene, err error) {
-		if c, err = lab.StartCluster(ctx, lab.EjabberdOptions{Dir: dir, Users: people}, "a", "b"); err != nil {
+		if c, err = lab.StartCluster(ctx, lab.EjabberdOptions{Dir: dir, Users: cast}, "a", "b"); err != nil {
 			return nil, err
 		}
 		return newSceneOn(clustered{serverOf(c.Nodes[0]).(onEjabberd), c}, dir, program, env)

@@ -15,7 +15,7 @@ import (
 // onStockEjabberd sets a scene on an ejabberd with mod_push and without mod_rouse.
 func onStockEjabberd(t *testing.T, o lab.EjabberdOptions) *play {
 	t.Helper()
-	o.NoModule, o.Users, o.Host = true, people, "example.test"
+	o.NoModule, o.Users, o.Host = true, cast, "example.test"
 	return prepareOn(t, func(ctx context.Context, dir string, program, env []string) (*scene, error) {
 		s, err := theatre.alone(ctx, dir, o)
 		if err != nil {

@@ -24,7 +24,7 @@ type relayServer struct{ requests *events.Requests }
 func (s relayServer) Publish(ctx context.Context, r relay.PublishRequest) error {
 	err := s.requests.Publish(ctx, r.Host, events.Publish{
 		Wake: r.Wake, User: r.User, To: session.Address{Service: r.Service, Node: r.Node}, Class: r.Class, Count: r.Count,
-		Sender: r.Sender, Body: r.Body,
+		Sender: r.Sender, Body: r.Body, Priority: r.Priority,
 	})
 	var refused xmpp.Error
 	if errors.As(err, &refused) {

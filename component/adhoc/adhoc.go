@@ -28,10 +28,15 @@ const NS = "http://jabber.org/protocol/commands"
 // Ask is for a command that has something to say before it can be executed: the
 // form that is given to who executes it without one. Nothing is kept between
 // the two stages.
+//
+// Steps is for a command that asks more than once. It gets what was filled in last,
+// an empty form at first, and gives the next one to fill in, or the result when it is
+// done. What has to be kept between two stages stands in hidden fields.
 type Command struct {
 	Node, Name string
 	Ask        func() forms.Form // nil: there is a single stage
 	Run        func(ctx context.Context, from jid.JID, form forms.Form) (forms.Form, error)
+	Steps      func(ctx context.Context, from jid.JID, form forms.Form) (next forms.Form, done bool, err error) // in place of both
 }
 
 // Commands are the commands of a component.
@@ -104,14 +109,18 @@ func (a *Commands) execute(ctx context.Context, newID func() (string, error), iq
 	case action == "cancel":
 		return answer("canceled"), nil
 	case command.Ask != nil && !filled:
-		e := answer("executing")
-		e.Children = []stanza.Element{
-			{Space: NS, Name: "actions", Attr: []stanza.Attr{{Name: "execute", Value: "complete"}}, Children: []stanza.Element{{Space: NS, Name: "complete"}}},
-			command.Ask().Element(),
-		}
-		return e, nil
+		return executing(answer("executing"), command.Ask()), nil
 	}
-	result, err := command.Run(ctx, iq.From, form)
+	var result forms.Form
+	var err error
+	if command.Steps != nil {
+		var done bool
+		if result, done, err = command.Steps(ctx, iq.From, form); err == nil && !done {
+			return executing(answer("executing"), result), nil
+		}
+	} else {
+		result, err = command.Run(ctx, iq.From, form)
+	}
 	if err != nil {
 		return stanza.Element{}, err
 	}
@@ -122,6 +131,15 @@ func (a *Commands) execute(ctx context.Context, newID func() (string, error), iq
 	return e, nil
 }
 
+// executing gives a form to fill in.
+func executing(e stanza.Element, f forms.Form) stanza.Element {
+	e.Children = []stanza.Element{
+		{Space: NS, Name: "actions", Attr: []stanza.Attr{{Name: "execute", Value: "complete"}}, Children: []stanza.Element{{Space: NS, Name: "complete"}}},
+		f.Element(),
+	}
+	return e
+}
+
 // takes reports whether an action makes sense. With a single stage there is
 // nothing to complete or to cancel (XEP-0050 §4.4).
 func (c *Command) takes(action string) bool {
@@ -129,7 +147,7 @@ func (c *Command) takes(action string) bool {
 	case "", "execute":
 		return true
 	case "complete", "next", "cancel":
-		return c.Ask != nil
+		return c.Ask != nil || c.Steps != nil
 	}
 	return false
 }

@@ -1,6 +1,27 @@
 package events
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rouse/component/stanza"
+	"rouse/session"
+)
+
+// FuzzFilter: whatever a client had its server pass on, no more chats are kept than may be.
+func FuzzFilter(f *testing.F) {
+	f.Add("0123456789ab 0123456789ac", "0123456789ad", "22:00-07:00", "Europe/Berlin", "2026-12-24T18:00:00Z", "30")
+	f.Add(strings.Repeat("0123456789ab ", 300), strings.Repeat("0123456789ad ", 300), "", "Local", "", "-1")
+	f.Fuzz(func(t *testing.T, muted, never, quiet, zone, until, grace string) {
+		x := &stanza.Element{Attr: []stanza.Attr{{Name: "muted", Value: muted}, {Name: "never", Value: never}, {Name: "quiet", Value: quiet}, {Name: "zone", Value: zone},
+			{Name: "until", Value: until}, {Name: "grace", Value: grace}}}
+		c := filter(x)
+		if len(c.Muted)+len(c.Rooms) > session.MaxChats || c.Grace > maxGrace*time.Second || c.Quiet.From < 0 || c.Quiet.To >= 24*60 || c.Quiet.Zone == "Local" {
+			t.Errorf("%+v", c)
+		}
+	})
+}
 
 // FuzzAbout: whatever a module says of itself, it is read and is bounded by what it said.
 func FuzzAbout(f *testing.F) {

@@ -84,7 +84,7 @@ func tooLong(c *stanza.Element) bool {
 func event(host string, epoch uint64, c *stanza.Element) (session.Event, error) {
 	e := session.Event{
 		Kind: session.Kind(c.Name), Session: c.Get("sid"), Epoch: epoch,
-		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"), Tag: tag(c, "tag"), Chat: tag(c, "chat"),
+		Resource: c.Get("resource"), Client: c.Get("client"), Key: c.Get("key"), Tag: tag(c, "tag"), Chat: tag(c, "chat"), Stranger: isTrue(c, "stranger"),
 		Address: session.Address{Service: c.Get("service"), Node: c.Get("node")},
 		Secret:  c.Get("secret"), Module: c.Get("module"), Reason: c.Get("reason"),
 		Wake: c.Get("wake"), Error: c.Get("error"), ErrorType: c.Get("error-type"),
@@ -152,7 +152,7 @@ func children(e *session.Event, c *stanza.Element) error {
 		}
 		switch x.Name {
 		case "unread":
-			u := session.Unread{Key: x.Get("key"), Tag: tag(x, "tag"), Chat: tag(x, "chat")}
+			u := session.Unread{Key: x.Get("key"), Tag: tag(x, "tag"), Chat: tag(x, "chat"), Stranger: isTrue(x, "stranger")}
 			var err error
 			if u.Class, err = session.ParseClass(x.Get("class")); err != nil {
 				return fmt.Errorf("<unread/>: %w", err)
@@ -166,6 +166,8 @@ func children(e *session.Event, c *stanza.Element) error {
 			}
 			u.Count = int(min(n, 1<<20))
 			e.Unread = append(e.Unread, u)
+		case "filter":
+			e.Filter = filter(x)
 		case "heard":
 			e.Heard = append(e.Heard, x.Get("sid"))
 		case "published":

@@ -48,6 +48,7 @@ type Publish struct {
 	Count      int
 	Sender     bool   // name who wrote last
 	Body       string // in place of what was written; empty: nothing
+	Priority   string // high or low (tigase:push:priority:0); empty: nothing is said
 }
 
 // Publish has a host publish. The service's answer comes as an event with the
@@ -63,6 +64,9 @@ func (r *Requests) Publish(ctx context.Context, host string, p Publish) error {
 	}
 	if p.Body != "" {
 		ask.Set("body", p.Body)
+	}
+	if p.Priority != "" {
+		ask.Set("priority", p.Priority)
 	}
 	return r.set(ctx, host, ask)
 }

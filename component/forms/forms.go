@@ -11,16 +11,23 @@ const FormType = "FORM_TYPE"
 // Form is a form. Type is "form", "submit", "result" or "cancel"; a form read
 // may lack it.
 type Form struct {
-	Type   string
-	Fields []Field
+	Type         string
+	Title        string   // for people; not read
+	Instructions []string // a paragraph each; not read
+	Fields       []Field
 }
 
 // Field is a field of a form. Type may be empty, and Values too: a field
 // without a value is not one with an empty value.
 type Field struct {
 	Var, Type string
+	Label     string // for people; not read
 	Values    []string
+	Options   []Option // of a list; not read
 }
+
+// Option is one that a list has.
+type Option struct{ Label, Value string }
 
 // Text returns a field with one value.
 func Text(name, typ, value string) Field {
@@ -76,10 +83,23 @@ func (f Form) Get(name string) string {
 // Element returns the form as it is sent.
 func (f Form) Element() stanza.Element {
 	x := stanza.Element{Space: NS, Name: "x", Attr: []stanza.Attr{{Name: "type", Value: f.Type}}}
+	text := func(name, what string) stanza.Element { return stanza.Element{Space: NS, Name: name, Text: what} }
+	if f.Title != "" {
+		x.Children = append(x.Children, text("title", f.Title))
+	}
+	for _, p := range f.Instructions {
+		x.Children = append(x.Children, text("instructions", p))
+	}
 	for _, field := range f.Fields {
 		e := stanza.Element{Space: NS, Name: "field", Attr: []stanza.Attr{{Name: "var", Value: field.Var}}}
 		if field.Type != "" {
 			e.Attr = append(e.Attr, stanza.Attr{Name: "type", Value: field.Type})
+		}
+		if field.Label != "" {
+			e.Attr = append(e.Attr, stanza.Attr{Name: "label", Value: field.Label})
+		}
+		for _, o := range field.Options {
+			e.Children = append(e.Children, stanza.Element{Space: NS, Name: "option", Attr: []stanza.Attr{{Name: "label", Value: o.Label}}, Children: []stanza.Element{text("value", o.Value)}})
 		}
 		for _, v := range field.Values {
 			e.Children = append(e.Children, stanza.Element{Space: NS, Name: "value", Text: v})

@@ -40,17 +40,17 @@ func TestParse(t *testing.T) {
 	}{
 		"submitted": {
 			"<x xmlns='jabber:x:data' type='submit'><field var='token'><value>T</value></field><field var='empty'><value/></field><field var='none'/></x>",
-			Form{"submit", []Field{{"token", "", []string{"T"}}, {"empty", "", []string{""}}, {"none", "", nil}}},
+			Form{Type: "submit", Fields: []Field{{Var: "token", Values: []string{"T"}}, {Var: "empty", Values: []string{""}}, {Var: "none"}}},
 		},
 		"typed, with several values": {
 			"<x xmlns='jabber:x:data'><title>x</title><field type='list-multi' var='a' label='A'><desc/><value>1</value><value>2</value><option><value>3</value></option></field></x>",
-			Form{"", []Field{{"a", "list-multi", []string{"1", "2"}}}},
+			Form{Fields: []Field{{Var: "a", Type: "list-multi", Values: []string{"1", "2"}}}},
 		},
 		"foreign elements": {
 			"<x xmlns='jabber:x:data' type='form'><field xmlns='urn:x' var='a'/><field var='b'><value xmlns='urn:x'>1</value></field>text</x>",
-			Form{"form", []Field{{"b", "", nil}}},
+			Form{Type: "form", Fields: []Field{{Var: "b"}}},
 		},
-		"a field without name": {"<x xmlns='jabber:x:data'><field type='fixed'><value>hello</value></field></x>", Form{"", []Field{{"", "fixed", []string{"hello"}}}}},
+		"a field without name": {"<x xmlns='jabber:x:data'><field type='fixed'><value>hello</value></field></x>", Form{Fields: []Field{{Type: "fixed", Values: []string{"hello"}}}}},
 		"empty":                {"<x xmlns='jabber:x:data'/>", Form{}},
 	} {
 		t.Run(name, func(t *testing.T) {

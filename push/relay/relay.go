@@ -22,13 +22,14 @@ const Timeout = 2*AnswerTime + 20*time.Second
 // PublishRequest asks a server to publish to a push service in its own name
 // (docs/events.md, Publish).
 type PublishRequest struct {
-	Host    string // domain of the account: whose module is asked
-	User    string // local part of the account
-	Wake    string // comes back in the answer
-	Service string
-	Node    string
-	Class   session.Class
-	Count   int
+	Host     string // domain of the account: whose module is asked
+	User     string // local part of the account
+	Wake     string // comes back in the answer
+	Service  string
+	Node     string
+	Class    session.Class
+	Count    int
+	Priority string // high or low, for who wants to know; empty for others
 	Words
 }
 
@@ -116,6 +117,9 @@ func (p *Provider) Send(ctx context.Context, n push.Notification) push.Result {
 	defer p.leave(n.ID, w)
 	req := PublishRequest{Host: host, User: user, Wake: n.ID, Service: n.Address.Service, Node: n.Address.Node, Class: n.Class, Count: n.Count,
 		Words: p.words().of(n.Class)}
+	if n.Priority {
+		req.Priority = map[bool]string{true: "high", false: "low"}[n.Class.Importance().Urgent]
+	}
 	for range 2 {
 		if err := p.server.Publish(ctx, req); err != nil {
 			return refused(err)

@@ -139,3 +139,6 @@ func TestClasses(t *testing.T) {
 
 // TestElsewhere: what the user reads or answers on one device.
 func TestElsewhere(t *testing.T) { servertest.Elsewhere(t, newRig(t).Rig) }
+
+// TestFilters: what a client says that its device is not to be woken for.
+func TestFilters(t *testing.T) { servertest.Filters(t, newRig(t).Rig) }

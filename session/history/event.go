@@ -17,7 +17,7 @@ func kinds() []session.Kind {
 	list := slices.DeleteFunc(session.Kinds(), func(k session.Kind) bool {
 		return k == session.Answered || k == session.PictureOn || k == session.PictureOff || k == session.Left
 	})
-	return append(list, session.Publish, session.Gone, session.Renew)
+	return append(list, session.Publish, session.Gone, session.Renew, session.Choose)
 }
 
 // event reads "phone hibernated out=5 unread=message@5".
@@ -58,12 +58,18 @@ func (s *Step) event(words []string) *mistake {
 	return nil
 }
 
-const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, chat=NAME, resource=NAME, client=ID, reason=WORD"
+const wordTip = "a class (message, call, …), a state (active, hibernated, …), a key (s:1), or out=N, acked=N, count=N, unread=CLASS@N, heard=SESSION, node=DEVICE, service=JID, published=DEVICE, chat=NAME, stranger, resource=NAME, client=ID, reason=WORD"
 
 func (s *Step) word(e *session.Event, w string) *mistake {
 	k, v, valued := strings.Cut(w, "=")
+	if is, err := filtering(e, w); is {
+		return err
+	}
 	if !valued {
 		switch {
+		case w == "stranger":
+			e.Stranger = true
+			return nil
 		case strings.HasPrefix(w, "s:"), strings.HasPrefix(w, "i:"):
 			e.Key = w
 			return nil
@@ -126,8 +132,8 @@ func (s *Step) word(e *session.Event, w string) *mistake {
 // unread reads CLASS@N or CLASS@N@KEY: one stanza of that class, which went out as
 // number N; CLASS*3@N: three of them, the last as number N.
 func unread(v string) (session.Unread, *mistake) {
-	const tip = "unread=message@5, unread=call@3@s:1 with its key, unread=message@3@s:1@romeo with its chat too, or unread=group*4@9 for four of them"
-	part := strings.SplitN(v, "@", 4)
+	const tip = "unread=message@5, unread=call@3@s:1 with its key, unread=message@3@s:1@romeo with its chat too (and @stranger behind that), or unread=group*4@9 for four of them"
+	part := strings.SplitN(v, "@", 5)
 	if len(part) < 2 {
 		return session.Unread{}, wrong(tip, "unread=%s does not say which stanza it was", v)
 	}
@@ -152,6 +158,11 @@ func unread(v string) (session.Unread, *mistake) {
 	}
 	if len(part) > 3 {
 		u.Chat = part[3]
+	}
+	if len(part) > 4 {
+		if u.Stranger = part[4] == "stranger"; !u.Stranger {
+			return session.Unread{}, wrong(tip, "what is %q?", part[4])
+		}
 	}
 	return u, nil
 }

@@ -36,15 +36,21 @@ func Line(e session.Event, service string) string {
 			text += fmt.Sprintf("*%d", u.Count)
 		}
 		text += fmt.Sprintf("@%d", u.Last)
-		if u.Key != "" || u.Chat != "" {
+		if u.Key != "" || u.Chat != "" || u.Stranger {
 			text += "@" + u.Key
 		}
-		if u.Chat != "" {
+		if u.Chat != "" || u.Stranger {
 			text += "@" + u.Chat
+		}
+		if u.Stranger {
+			text += "@stranger"
 		}
 		w = append(w, text)
 	}
 	add("chat=%s", e.Chat, e.Chat != "")
+	if e.Stranger {
+		w = append(w, "stranger")
+	}
 	for _, s := range e.Heard {
 		add("heard=%s", s, true)
 	}
@@ -56,5 +62,6 @@ func Line(e session.Event, service string) string {
 	add("resource=%s", e.Resource, e.Resource != "" && e.Resource != who)
 	add("client=%s", e.Client, e.Client != "")
 	add("reason=%s", e.Reason, e.Reason != "")
+	w = append(w, filterWords(e.Filter)...)
 	return strings.Join(w, " ")
 }

@@ -153,6 +153,7 @@ func appendAccount(b []byte, a session.Account) []byte {
 		}
 		return append(b, ']')
 	})
+	l.value(a.Filter == nil, func(b []byte) []byte { return appendFilter(b, a.Filter) })
 	return l.close()
 }
 
@@ -173,7 +174,7 @@ func parseAccount(text []byte) (session.Account, error) {
 	var progress []progressRow
 	var devices []deviceRow
 	var waits []waitRow
-	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress, &devices, &waits); err != nil {
+	if err := fields(text, &sessions, &a.Serial, &a.Epoch, &a.Counter, &endpoints, &ended, &seen, &progress, &devices, &waits, &a.Filter); err != nil {
 		return a, err
 	}
 	for id, s := range sessions {
@@ -317,6 +318,7 @@ func appendEndpoint(b []byte, e session.Endpoint) []byte {
 	l.uint(e.Held.Wake)
 	l.time(e.Held.Else)
 	l.value(e.Expected == session.Expected{}, func(b []byte) []byte { return appendExpected(b, e.Expected) })
+	l.value(e.Filter == nil, func(b []byte) []byte { return appendFilter(b, e.Filter) })
 	return l.close()
 }
 
@@ -324,13 +326,22 @@ func (e *endpointRow) UnmarshalJSON(text []byte) error {
 	var enabled, woken, before, without int64
 	var told markRow
 	var calls, silents []int64
-	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind, &before, &e.Held.Wake, &without, (*expectedRow)(&e.Expected)); err != nil {
+	if err := fields(text, &enabled, &told, &e.Owner, &e.Resource, &e.Client, &e.Secret, &woken, &e.WokenAs, &e.Dead, &calls, &silents, &e.Behind, &before, &e.Held.Wake, &without, (*expectedRow)(&e.Expected), &e.Filter); err != nil {
 		return err
 	}
 	e.Calls, e.Silents = moments(calls), moments(silents)
 	e.Enabled, e.Told, e.Woken = moment(enabled), markOf(told, 0), moment(woken)
 	e.Before, e.Held.Else = moment(before), moment(without)
 	return nil
+}
+
+// appendFilter writes it as JSON has it: few accounts have one.
+func appendFilter(b []byte, f *session.Filter) []byte {
+	text, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // of a number that is no Allow, which no parser gives
+	}
+	return append(b, text...)
 }
 
 type expectedRow session.Expected

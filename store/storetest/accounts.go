@@ -19,7 +19,10 @@ import (
 func full() session.Account {
 	phone := session.Address{Service: "push.example.org", Node: "n1"}
 	nodeless := session.Address{Service: "push.other.example"}
+	filter := &session.Filter{Muted: []string{"0123456789ab"}, Rooms: map[string]session.Allow{"ba9876543210": session.Never}, Groups: session.Mentioned, Known: true,
+		Quiet: session.Hours{From: 1320, To: 420, Zone: "Europe/Berlin"}, Until: noon.Add(9), Calls: true, Grace: -1, Priority: true}
 	return session.Account{
+		Filter: filter,
 		Epoch: 1<<63 + 7, Counter: 3, Serial: 9,
 		Devices: []session.Device{{Node: "n1", Since: noon, At: noon.Add(2)}, {Node: "n2", Since: noon.Add(1)}},
 		Sessions: map[string]session.Session{
@@ -29,7 +32,7 @@ func full() session.Account {
 		Endpoints: map[session.Address]session.Endpoint{
 			phone: {Owner: "a", Resource: "phone", Client: "c", Secret: session.Fingerprint("s"), Enabled: noon, Told: session.Mark{Epoch: 4, Seq: 9}, Woken: noon.Add(2), WokenAs: session.Call, Before: noon.Add(5), Behind: session.Group, Held: session.Held{Wake: 8, Else: noon.Add(6)},
 				Calls: []time.Time{noon, noon.Add(3)}, Silents: []time.Time{noon.Add(4)},
-				Expected: session.Expected{Since: noon.Add(7), At: noon.Add(8), Class: session.Mention, Count: 3, Again: 2, Wake: 10, Missing: true}},
+				Expected: session.Expected{Since: noon.Add(7), At: noon.Add(8), Class: session.Mention, Count: 3, Again: 2, Wake: 10, Missing: true}, Filter: filter},
 			nodeless: {Enabled: noon, Told: session.Mark{Node: "ejabberd@a", Epoch: 1<<63 + 9, Seq: 1}, Dead: "apns: 410"},
 		},
 		Progress: []session.Progress{{Node: "ejabberd@b", Epoch: 1<<63 + 9, Counter: 4}, {Node: "ejabberd@a", Epoch: 2}},

@@ -155,6 +155,14 @@ function lib.sender(stanza, account)
 	return unwrap(stanza, account).attr.from;
 end
 
+-- The person (bare JID) who sent a stanza that has a class, or asked a room to; nil if a room did.
+function lib.person(stanza, account)
+	local message = unwrap(stanza, account);
+	if message.attr.type == "groupchat" then return nil; end
+	local invite = message.name == "message" and message:find("{http://jabber.org/protocol/muc#user}x/invite");
+	return jid_bare(invite and invite.attr.from or message.attr.from);
+end
+
 -- The key of a stanza on its way to account, or nil.
 function lib.key(stanza, account)
 	local message, id = unwrap(stanza, account);
@@ -168,7 +176,7 @@ function lib.key(stanza, account)
 	if not message.attr.id then return nil; end
 	local parts = (message.attr.from or "").." "..(message.attr.type or "").." "..message.attr.id;
 	-- Clients choose their ids, of any length; many long ones must not make a batch that nobody takes.
-	if #parts > 512 then parts = sha256(parts, true); end
+	if #parts > 200 then parts = sha256(parts, true); end
 	return "i:"..parts;
 end
 
@@ -185,6 +193,7 @@ local function chat_with(account, whom)
 	whom = whom and jid_prep(whom);
 	return whom and short(account.."\0"..whom);
 end
+lib.chat_with = chat_with;
 local function call_of(account, id) return id and short(account.."\0call\0"..id); end
 
 -- Of a stanza on its way to account: the call that it proposes, or the chat that it belongs to, or nil.

@@ -74,10 +74,11 @@ return function (o)
 	end
 
 	-- mod_cloud_notify has dealt with <enable/>: one registration may have come, and others gone to make room for it.
-	function self.enabled(session, id, before)
+	-- children: what the client said besides.
+	function self.enabled(session, id, before, children)
 		local info = self.report_gone(session.username, before)[id];
 		if info and session.push_identifier == id then
-			o.report("enable", session, self.attr(info));
+			o.report("enable", session, self.attr(info), children);
 		end
 	end
 
@@ -102,12 +103,14 @@ return function (o)
 	-- rouse says what may leave the host.
 	local function notification(ask)
 		local count = ask.count or "1";
-		return st.stanza("notification", { xmlns = xmlns_push }):add_child(push_form:form {
+		local said = st.stanza("notification", { xmlns = xmlns_push }):add_child(push_form:form {
 			["message-count"] = ask.class ~= "subscription" and count or nil;
 			["pending-subscription-count"] = ask.class == "subscription" and count or nil;
 			["last-message-sender"] = ask.sender == "true" and ask.class and o.sender(ask.user, ask.class) or nil;
 			["last-message-body"] = ask.body;
 		});
+		if ask.priority then said:text_tag("priority", ask.priority, { xmlns = "tigase:push:priority:0" }); end
+		return said;
 	end
 
 	-- Publishes as rouse asks (attributes of <publish/>). Returns nothing, or the type and condition of an error.

@@ -27,6 +27,7 @@ local function guard(what, f)
 end
 
 local classify = module:require "classify";
+local filter = module:require "filter";
 local saved = module:require "saved" (guard);
 local queue, sessions, endpoints, picture; -- below
 
@@ -44,7 +45,15 @@ local function own_key(user, room, id) return user.." "..room.." "..id; end
 -- Chats and calls of which something was told since the user read, or answered.
 local unread = cache.new(100000);
 
--- Class, key, tag and chat of a stanza on its way to the user, as attributes.
+-- Whether the person is one whom the user neither has nor asked for in the roster; of who wrote in a room nobody says so.
+local function is_stranger(user, whom)
+	if not whom or whom == host or whom == jid.join(user, host) or nicks:get(user.." "..whom) then return false; end
+	local roster = rostermanager.load_roster(user, host);
+	local item = roster and roster[whom];
+	return not item or item.subscription == "none" and not item.ask;
+end
+
+-- Class, key, tag and chat of a stanza on its way to the user, and whether a stranger sent it, as attributes.
 local function describe(stanza, user)
 	local account = jid.join(user, host);
 	local class = classify.class(stanza, account, function (room) return nicks:get(user.." "..room); end);
@@ -56,6 +65,7 @@ local function describe(stanza, user)
 	return {
 		class = class, key = classify.key(stanza, account), tag = classify.tag(stanza, account);
 		chat = class ~= "nothing" and classify.chat(stanza, account) or nil;
+		stranger = class ~= "nothing" and is_stranger(user, classify.person(stanza, account)) and "true" or nil;
 	};
 end
 
@@ -312,7 +322,16 @@ end
 
 around("iq-set/self/"..xmlns_push..":enable", stored_before, function (event, before)
 	local enable = event.stanza.tags[1].attr;
-	if before and enable.jid then endpoints.enabled(event.origin, endpoints.identifier(enable.jid, enable.node), before); end
+	if not before or not enable.jid then return; end
+	local user = event.origin.username;
+	local chosen = filter.of(event.stanza.tags[1], jid.join(user, host), classify.chat_with, function (room, nick)
+		if not nicks:get(user.." "..room) then nicks:set(user.." "..room, nick); end
+	end);
+	endpoints.enabled(event.origin, endpoints.identifier(enable.jid, enable.node), before, chosen and { { name = "filter", attr = chosen } });
+end);
+
+hook("account-disco-info", function (event)
+	for _, feature in ipairs(filter.features) do event.reply:tag("feature", { var = feature }):up(); end
 end);
 
 around("iq-set/self/"..xmlns_push..":disable", stored_before, function (event, before)

@@ -7,6 +7,7 @@ local now = require "util.time".now;
 
 local ack_delay = module:get_option_number("smacks_max_ack_delay", 30);
 local heard_recently = 10; -- seconds
+local max_unread = 12; -- chats that are told apart
 
 -- o: guard, describe(stanza, user) -> attributes: class, key, tag, chat; classes; report(name, session, attr, children)
 return function (o)
@@ -33,18 +34,29 @@ return function (o)
 		for i, stanza in ipairs(stanzas) do f(stanza, before + i); end
 	end
 
-	-- <unread/> for each class that waits in the session's queue.
+	-- <unread/> for each class and chat that waits in the session's queue; of more than some chats one for each class.
 	function self.unread(session)
-		local found, children = {}, {};
+		local found, rows, of_class, children = {}, 0, {}, {};
+		for _, class in ipairs(o.classes) do of_class[class] = {}; end
 		each_queued(session, function (stanza, position)
 			local about = o.describe(stanza, session.username);
-			local row = found[about.class];
-			about.count, about.last = text(row and row.count + 1 or 1), text(position);
-			if row and row.chat ~= about.chat then about.chat = nil; end -- it is told only if it is the same for all
-			found[about.class] = about;
+			if about.class == "nothing" then return; end
+			local which = table.concat({ about.class, about.chat or "", about.stranger or "" }, " ");
+			if not found[which] and rows >= max_unread then which = about.class; end
+			local row = found[which];
+			if not row then
+				rows, row = rows + 1, { attr = about, count = 0 };
+				found[which] = row;
+				table.insert(of_class[about.class], row);
+			end
+			if row.attr.chat ~= about.chat then about.chat = nil; end -- it is told only if it is the same for all
+			if not row.attr.stranger then about.stranger = nil; end
+			row.count = row.count + 1;
+			about.count, about.last = text(row.count), text(position);
+			row.attr = about;
 		end);
 		for _, class in ipairs(o.classes) do
-			if found[class] then children[#children+1] = { name = "unread", attr = found[class] }; end
+			for _, row in ipairs(of_class[class]) do children[#children+1] = { name = "unread", attr = row.attr }; end
 		end
 		return children;
 	end

@@ -72,6 +72,7 @@ hooks() ->
      {user_send_packet, mod_rouse_push, requested, 95},
      {c2s_handle_cast, mod_rouse_push, stored, 45},
      {push_send_notification, mod_rouse_push, notification, 90},
+     {disco_sm_features, mod_rouse_filter, features, 90},
      {remove_user, mod_rouse_stanza, deleted, 110}].
 
 global_hooks() ->

@@ -13,4 +13,5 @@
 -record(about, {class = <<"nothing">> :: binary(),
 		key :: undefined | binary(),
 		tag :: undefined | binary(),
-		chat :: undefined | binary()}).
+		chat :: undefined | binary(),
+		stranger = false :: boolean()}).

@@ -1,7 +1,7 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, about_and_sender/3, is_call/1, retracted/2, taken/2, read/2]).
+-export([classes/0, about_and_sender/3, person/2, is_call/1, retracted/2, taken/2, read/2, chat_with/2, bare/1]).
 
 -include("xmpp.hrl").
 -include("mod_rouse.hrl").
@@ -129,6 +129,19 @@ sender(El, Account) ->
     case unwrap(El, Account) of
 	none -> undefined;
 	{Inner, _} -> attr_or(<<"from">>, Inner, undefined)
+    end.
+
+%% The person (bare JID) who sent a stanza that has a class, or asked a room to; empty if a room did.
+person(Stanza, Account) ->
+    case unwrap(element_of(Stanza), Account) of
+	none -> <<>>;
+	{Message, _} ->
+	    X = child(Message, <<"x">>, <<"http://jabber.org/protocol/muc#user">>),
+	    case {attr(<<"type">>, Message), X /= none andalso fxml:get_subtag(X, <<"invite">>)} of
+		{<<"groupchat">>, _} -> <<>>;
+		{_, #xmlel{} = Invite} -> bare(attr_or(<<"from">>, Invite, attr(<<"from">>, Message)));
+		_ -> bare(attr(<<"from">>, Message))
+	    end
     end.
 
 %% Whether the stanza proposes a call, without looking closely: this is asked of every message.
@@ -333,7 +346,7 @@ key_of_ids(Message, undefined) ->
 	ID ->
 	    Parts = iolist_to_binary([attr(<<"from">>, Message), " ", attr(<<"type">>, Message), " ", ID]),
 	    %% Clients choose their ids, of any length; many long ones must not make a batch that nobody takes.
-	    if byte_size(Parts) > 512 -> <<"i:", (mod_rouse_push:hex(crypto:hash(sha256, Parts)))/binary>>;
+	    if byte_size(Parts) > 200 -> <<"i:", (mod_rouse_push:hex(crypto:hash(sha256, Parts)))/binary>>;
 	       true -> <<"i:", Parts/binary>>
 	    end
     end;

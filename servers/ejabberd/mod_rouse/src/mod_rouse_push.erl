@@ -93,7 +93,8 @@ requested({#iq{type = set, sub_els = [El], to = To} = IQ, #{jid := #jid{luser = 
 	  fun() ->
 		  case xmpp:get_ns(El) == ?NS_PUSH_0 andalso asked_for(El) of
 		      false -> Acc;
-		      Wanted ->
+		      Wanted0 ->
+			  Wanted = [{Service, Node, mod_rouse_filter:chosen(El, User, Host)} || {Service, Node} <- Wanted0],
 			  {Before, All} = maps:get(rouse_asked, State, {[], []}),
 			  Now = [{Service, Node} || {_, Service, Node, _} <- registrations(Host, User)],
 			  {IQ, State#{rouse_asked => {lists:usort(Now ++ Before), lists:sublist(Wanted ++ All, ?MAX_ASKED)}}}
@@ -119,13 +120,19 @@ stored(#{rouse_asked := {Before, Wanted}, jid := #jid{luser = User, lserver = Ho
 		  [gone(Host, User, Service, Node) || {Service, Node} <- Before, not is_stored(Service, Node, After)],
 		  case State of
 		      #{rouse := #{sid := Sid}} ->
-			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], [])
-			   || {_, Service, Node, _} = R <- After, lists:member({Service, Node}, Wanted)];
+			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], said(Chosen))
+			   || {_, Service, Node, _} = R <- After, {_, {S, N, Chosen}} <- last_word(Wanted), S == Service, N == Node];
 		      _ -> ok
 		  end,
 		  maps:remove(rouse_asked, State)
 	  end);
 stored(State, _) -> State.
+
+%% The client may have asked for one several times; the last time comes first.
+last_word(Wanted) -> lists:ukeysort(1, [{{Service, Node}, W} || {Service, Node, _} = W <- Wanted]).
+
+said(undefined) -> [];
+said(Chosen) -> [{<<"filter">>, Chosen}].
 
 is_stored(Service, Node, Registrations) ->
     lists:any(fun({_, S, N, _}) -> S == Service andalso N == Node end, Registrations).
@@ -203,7 +210,7 @@ publish(Host, Ask) ->
 		[] -> {cancel, 'item-not-found'};
 		[{_, To, Node, Options} | _] ->
 		    Form = summary(Host, User, Ask),
-		    Item = #ps_item{sub_els = [#push_notification{xdata = Form}]},
+		    Item = #ps_item{sub_els = [priority(#push_notification{xdata = Form}, Attr(<<"priority">>))]},
 		    #iq{type = set, from = jid:make(Host), to = jid:make(To),
 			sub_els = [#pubsub{publish = #ps_publish{node = Node, items = [Item]}, publish_options = Options}]}
 	    end
@@ -226,6 +233,12 @@ summary(Host, User, Ask) ->
 	++ [{'last-message-sender', jid:decode(Sender)} || Sender /= undefined]
 	++ [{'last-message-body', Body} || Body <- [Attr(<<"body">>)], Body /= <<>>],
     #xdata{type = submit, fields = push_summary:encode(Fields)}.
+
+%% How urgent it is, for push services that ask (Tigase's).
+priority(Item, <<>>) -> Item;
+priority(#push_notification{} = Item, Priority) ->
+    #xmlel{children = Els} = El = xmpp:encode(Item),
+    El#xmlel{children = Els ++ [#xmlel{name = <<"priority">>, attrs = [{<<"xmlns">>, <<"tigase:push:priority:0">>}], children = [{xmlcdata, Priority}]}]}.
 
 hex(Bytes) -> << <<(digit(C))>> || <<C:4>> <= Bytes>>.
 

@@ -11,6 +11,8 @@
 
 -import(mod_rouse, [guard/3]).
 
+-define(MAX_UNREAD, 12). % chats that are told apart
+
 %% rouse => #{sid, node: that has given the sid, heard: when the queue was last told that the client was heard, delayed: an acknowledgement is late and
 %% everything that goes out is reported, timer: of the watch, again: when a late client was heard,
 %% or one resumed}
@@ -257,22 +259,27 @@ numbers(#{mgmt_queue := Queue, mgmt_stanzas_out := Out}) ->
     [{<<"out">>, integer_to_binary(Out)}, {<<"acked">>, integer_to_binary(Acked)}];
 numbers(_) -> [].
 
-%% <unread/> for each class that waits in the session's queue.
+%% <unread/> for each class and chat that waits in the session's queue; of more than some chats one for each class.
 unread(#{mgmt_queue := Queue} = State) ->
     {User, Host} = {user(State), host(State)},
     Found = p1_queue:foldl(
 	      fun({N, _, Stanza}, Acc) when ?is_stanza(Stanza) ->
-		      About = mod_rouse_stanza:about(Stanza, User, Host),
-		      maps:update_with(About#about.class, fun({Count, _, Before}) -> {Count + 1, N, of_one_chat(About, Before)} end, {1, N, About}, Acc);
+		      #about{class = Class} = About = mod_rouse_stanza:about(Stanza, User, Host),
+		      Own = {Class, About#about.chat, About#about.stranger},
+		      Which = case maps:is_key(Own, Acc) orelse maps:size(Acc) < ?MAX_UNREAD of
+				  true -> Own;
+				  false -> {Class, several, false}
+			      end,
+		      maps:update_with(Which, fun({Count, _, Before}) -> {Count + 1, N, of_all(About, Before)} end, {1, N, About}, Acc);
 		 (_, Acc) -> Acc
 	      end, #{}, Queue),
     [{<<"unread">>, mod_rouse_queue:clean([{<<"last">>, integer_to_binary(Last)}, {<<"count">>, integer_to_binary(Count)} | mod_rouse_stanza:attrs(About)])}
-     || Class <- mod_rouse_classify:classes(), {ok, {Count, Last, About}} <- [maps:find(Class, Found)]];
+     || Class <- mod_rouse_classify:classes(), {{C, _, _}, {Count, Last, About}} <- lists:sort(maps:to_list(Found)), C == Class];
 unread(_) -> [].
 
-%% The chat is told only if it is the same for all.
-of_one_chat(#about{chat = Chat} = About, #about{chat = Chat}) -> About;
-of_one_chat(About, _) -> About#about{chat = undefined}.
+%% The chat is told only if it is the same for all, and that they are strangers.
+of_all(#about{chat = Chat, stranger = Stranger} = About, #about{chat = Chat, stranger = Stranger}) -> About;
+of_all(About, _) -> About#about{chat = undefined, stranger = false}.
 
 csi_state(#{csi_state := inactive}) -> <<"inactive">>;
 csi_state(_) -> <<"active">>.

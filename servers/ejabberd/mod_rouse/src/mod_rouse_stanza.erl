@@ -20,14 +20,24 @@ about(Stanza, User, Host) ->
 	true -> #about{key = About#about.key};
 	false ->
 	    mod_rouse_table:wrote(Host, User, Class, Sender),
-	    About
+	    About#about{stranger = is_stranger(mod_rouse_classify:person(Stanza, account(User, Host)), User, Host)}
     end.
+
+%% Whether the person is one whom the user neither has nor asked for in the roster; of who wrote in a room nobody says so.
+is_stranger(<<>>, _, _) -> false;
+is_stranger(Host, _, Host) -> false;
+is_stranger(Person, User, Host) ->
+    gen_mod:is_loaded(Host, mod_roster) andalso Person /= account(User, Host) andalso mod_rouse_table:nick(Host, User, Person) == undefined andalso
+	case ejabberd_hooks:run_fold(roster_get_jid_info, Host, {none, none, []}, [User, Host, jid:decode(Person)]) of
+	    {none, Ask, _} -> Ask /= out andalso Ask /= both;
+	    _ -> false
+	end.
 
 account(User, Host) -> jid:encode({User, Host, <<>>}).
 
 %% The same as attributes.
-attrs(#about{class = Class, key = Key, tag = Tag, chat = Chat}) ->
-    [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"chat">>, Chat}].
+attrs(#about{class = Class, key = Key, tag = Tag, chat = Chat, stranger = Stranger}) ->
+    [{<<"class">>, Class}, {<<"key">>, Key}, {<<"tag">>, Tag}, {<<"chat">>, Chat} | [{<<"stranger">>, <<"true">>} || Stranger]].
 
 %% What the user's own clients said in rooms.
 is_own(Class, #message{from = #jid{} = Room, id = ID}, User, Host) when Class == <<"group">>; Class == <<"mention">> ->

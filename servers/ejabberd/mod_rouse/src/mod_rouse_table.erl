@@ -1,7 +1,7 @@
 %% What all processes may look up: an ETS table that belongs to the queue's process and bears its name.
 -module(mod_rouse_table).
 
--export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, called/4, nick/3, wrote/4, sender/3, unread/3, is_unread/3, tidy/1]).
+-export([name/1, new/1, note/3, noted/2, session/4, forget/3, is_of/4, woken/3, heard/4, heard_lately/2, said/4, has_said/4, called/4, known_as/4, nick/3, wrote/4, sender/3, unread/3, is_unread/3, tidy/1]).
 
 -define(HEARD_LATELY, 10000).
 -define(SAID, 120000).
@@ -70,6 +70,11 @@ called(Host, User, Room, Nick) ->
     ets:update_element(name(Host), Key, [{2, now_ms()}, {3, Nick}]) orelse
 	noted(Host, called) < ?MAX_CALLED andalso ets:insert_new(name(Host), {Key, now_ms(), Nick}) andalso
 	ets:update_counter(name(Host), called, 1),
+    ok.
+
+%% As a client says; the room knows better.
+known_as(Host, User, Room, Nick) ->
+    nick(Host, User, Room) == undefined andalso called(Host, User, Room, Nick),
     ok.
 
 nick(Host, User, Room) ->
