@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +31,8 @@ import (
 //	DEVICE reads ID                    has that message, and the server knows
 //	DEVICE shows ID                    to its user, and says so (XEP-0333)
 //	DEVICE is woken again | is back     for what it was woken for; where nothing is owed then
+//	DEVICE wants no romeo | no groups | no strangers | only mentions in the room | everything    in its <enable/>, as its app chose
+//	juliet wants ... on all her devices, by DEVICE                                               the same as push-filters, from there
 //	DEVICE takes the call              that romeo proposed last
 //	everyone catches up                all devices that are connected have what was sent, and the server knows
 //	DEVICE joins the room
@@ -43,6 +43,7 @@ import (
 //	juliet is deleted
 //	reported KIND N                    so many events of a kind were reported by now
 //	woken nobody before it is late     of what romeo sent last: a busy machine may have let more time pass
+//	a wake waits                       is owed, and nobody was woken
 //	woken nobody | woken DEVICE...     since the beginning, once for each wake, and no other wake is owed: each other was withdrawn, for it was read elsewhere
 //	the wake came within DURATION      of romeo's last stanza
 //	the wake has priority WORD
@@ -56,79 +57,6 @@ func TestScenes(t *testing.T) {
 			both(t, s.wish, func(t *testing.T, p *play) { s.play(t, p) })
 		})
 	}
-}
-
-// storyline is a scene as it is written.
-type storyline struct {
-	name, file string
-	wish       wish
-	lines      []string
-}
-
-// scenes reads them all.
-func scenes(t *testing.T) []storyline {
-	t.Helper()
-	files, err := filepath.Glob("testdata/scenes/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenes: %v", err)
-	}
-	var all []storyline
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := readScene(file, string(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, s)
-	}
-	return all
-}
-
-func readScene(file, text string) (storyline, error) {
-	s := storyline{name: strings.TrimSuffix(filepath.Base(file), ".txt"), file: file, lines: strings.Split(text, "\n")}
-	for i, line := range s.lines {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] != "with" {
-			continue
-		}
-		if err := s.wish.option(words[1:]); err != nil {
-			return s, fmt.Errorf("%s:%d: %v", file, i+1, err)
-		}
-		s.lines[i] = ""
-	}
-	return s, nil
-}
-
-func (w *wish) option(words []string) (err error) {
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		switch {
-		case key == "ack-delay":
-			w.ackDelay, err = time.ParseDuration(value)
-		case key == "resume-timeout":
-			w.hibernation, err = time.ParseDuration(value)
-		case key == "coalesce":
-			_, err = time.ParseDuration(value)
-			w.coalesce = value
-		case key == "grace":
-			_, err = time.ParseDuration(value)
-			w.grace = value
-		case key == "repeat":
-			_, err = time.ParseDuration(value)
-			w.repeat = value
-		case word == "archive=off":
-			w.noArchive = true
-		default:
-			err = fmt.Errorf("unknown option %q", word)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // drama is a scene that is being played.
@@ -180,6 +108,10 @@ func (d *drama) act(words []string) error {
 	d.t.Helper()
 	who, what := words[0], strings.Join(words[1:], " ")
 	switch who {
+	case "a":
+		if what == "wake waits" {
+			return d.waiting()
+		}
 	case "woken":
 		if what == "nobody before it is late" {
 			return d.notYet()
@@ -210,6 +142,9 @@ func (d *drama) act(words []string) error {
 		}
 		return nil
 	case "juliet":
+		if wish, ok := strings.CutPrefix(what, "wants "); ok {
+			return d.chooses(wish)
+		}
 		if what != "is deleted" {
 			break
 		}
@@ -270,6 +205,9 @@ func (d *drama) deviceDoes(name, what string) error {
 		d.must(c.Send(d.ctx, lab.Displayed("romeo@"+d.server.Host(), "shown-"+id, id)))
 		d.saw("read", n+1)
 		return nil
+	}
+	if wish, ok := strings.CutPrefix(what, "wants "); ok {
+		return d.wishes(name, wish)
 	}
 	switch what {
 	case "is woken again", "is back":

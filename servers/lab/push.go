@@ -12,6 +12,7 @@ type Registration struct {
 	Service string
 	Node    string
 	Secret  string
+	Besides string // XML: what the client says in <enable/> besides
 }
 
 // Register runs register-push-fcm or register-push-apns (provider "fcm" or
@@ -96,7 +97,7 @@ func (c *Client) EnablePush(ctx context.Context, r Registration) error {
 		options = fmt.Sprintf(`<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>`+
 			`<field var='secret'><value>%s</value></field></x>`, escape(r.Secret))
 	}
-	_, err := c.ask(ctx, "", "set", fmt.Sprintf(`<enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'>%s</enable>`, escape(r.Service), escape(r.Node), options))
+	_, err := c.ask(ctx, "", "set", fmt.Sprintf(`<enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'>%s%s</enable>`, escape(r.Service), escape(r.Node), options, r.Besides))
 	return err
 }
 
