@@ -23,7 +23,7 @@ func full() session.Account {
 		Quiet: session.Hours{From: 1320, To: 420, Zone: "Europe/Berlin"}, Until: noon.Add(9), Calls: true, Grace: -1, Priority: true}
 	return session.Account{
 		Filter: filter,
-		Epoch: 1<<63 + 7, Counter: 3, Serial: 9,
+		Epoch:  1<<63 + 7, Counter: 3, Serial: 9,
 		Devices: []session.Device{{Node: "n1", Since: noon, At: noon.Add(2)}, {Node: "n2", Since: noon.Add(1)}},
 		Sessions: map[string]session.Session{
 			"a": {Resource: "phone ☎ \"x\"", Client: "c", State: session.Hibernated, Epoch: 4, Counter: 5, Out: 6, Acked: 7, Covered: [session.NumClasses]uint64{session.Call: 3}, Told: session.Mark{Epoch: 4, Seq: 8}},
