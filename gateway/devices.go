@@ -221,7 +221,7 @@ func (g *Gateway) ForgetDevice(ctx context.Context, node, account string) (Devic
 	g.regs.drop(d.Node)
 	key := store.NodeKey(d.Node)
 	for c := session.Silent; c < session.NumClasses; c++ {
-		g.contents.drop(contentKey(key, c))
+		g.contents.drop(contentKey(key, session.WakeKey{Address: session.Address{Node: d.Node}, Class: c}))
 	}
 	if o, err := g.cfg.Store.Load(ctx, key); err != nil {
 		return d, err

@@ -127,6 +127,7 @@ func (g *Gateway) applyTo(ctx context.Context, account string, events []session.
 			for _, e := range some {
 				var reasons []session.Reason
 				a, reasons = business.Decide(a, e, g.cfg.Policy(), g.cfg.Now())
+				g.seal(e, reasons)
 				all = append(all, reasons...)
 			}
 			return a, all

@@ -79,6 +79,7 @@ type Event struct {
 	Heard    []string // call: sessions heard from in the last 10 s
 
 	Published []Address // the server itself published for this stanza to these
+	Sealed    []Sealed  // what the server encrypted of the stanza, or of the last one unread
 
 	Address Address
 	Secret  string    // enable, endpoint: fingerprint of the publish secret
@@ -103,6 +104,12 @@ type Unread struct {
 	Tag      string // of the last one
 	Chat     string // of all of them; empty: they are of several, or it is not told
 	Stranger bool   // of all of them: their senders are not in the roster
+}
+
+// Sealed is what only the app on a device can read. It is never stored.
+type Sealed struct {
+	Address       Address
+	Encrypted, IV string // as in Content
 }
 
 // Mark is a place in what a reporter tells: its batches are in order, whatever is

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -248,6 +252,54 @@ func (f foreign) publishes(node, notification, options string) {
 	f.p.t.Helper()
 	f.p.must(f.asks(f.JID().String(), "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='"+node+"'><item><notification xmlns='urn:xmpp:push:0'>"+
 		notification+"</notification></item></publish>"+options+"</pubsub>"))
+}
+
+// TestSealedForTheApp: what is written to juliet comes to her Siskin encrypted for it
+// by her own server, with the key that it gave with <enable/>. A second message while
+// the app stays away wakes it, and the first one no more (app.once).
+func TestSealedForTheApp(t *testing.T) {
+	families(t, wish{coalesce: "0s"}, func(t *testing.T, p *play) {
+		key := []byte("sixteen bytes ok")
+		c := p.siskin("siskin")
+		p.saw("enable", 1)
+		_, err := c.IQ(p.ctx, "", "set", fmt.Sprintf("<enable xmlns='urn:xmpp:push:0' jid='%s' node='%s'><encrypt xmlns='tigase:push:encrypt:0' alg='aes-128-gcm'>%s</encrypt></enable>",
+			p.server.Rouse().JID, p.nodes["siskin"].Node, base64.StdEncoding.EncodeToString(key)))
+		p.must(err)
+		p.saw("enable", 2)
+		p.sleeps(c)
+		for i, id := range []string{"m1", "m2"} {
+			p.chat(id)
+			p.wants([]string{"siskin", "siskin"}[:i+1]...)
+			got := p.payload("siskin")
+			if said := opened(t, key, got); said["message"] != "body of "+id || said["sender"] != "romeo@"+p.server.Host() || said["type"] != "chat" || got["account"] != p.juliet() || got["body"] != nil {
+				t.Errorf("Siskin finds %v, and reads %v", got, said)
+			}
+		}
+		p.noSecrets("body of m1", "body of m2", base64.StdEncoding.EncodeToString(key))
+		if n := p.pending(); n != 0 {
+			t.Errorf("%d wakes are owed to an app that does not connect", n)
+		}
+	})
+}
+
+// opened is what an app reads in a payload with its key.
+func opened(t *testing.T, key []byte, payload map[string]any) (said map[string]any) {
+	t.Helper()
+	iv, err := base64.StdEncoding.DecodeString(fmt.Sprint(payload["iv"]))
+	data, err2 := base64.StdEncoding.DecodeString(fmt.Sprint(payload["encrypted"]))
+	block, err3 := aes.NewCipher(key)
+	gcm, err4 := cipher.NewGCM(block)
+	if err := errors.Join(err, err2, err3, err4); err != nil || len(iv) != gcm.NonceSize() {
+		t.Fatalf("%v: %v", payload, err)
+	}
+	text, err := gcm.Open(nil, iv, data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		t.Fatal(err)
+	}
+	return said
 }
 
 // TestFamiliesOfOtherServers: what Tigase encrypts reaches the app as it is, calls

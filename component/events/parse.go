@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -168,6 +169,10 @@ func children(e *session.Event, c *stanza.Element) error {
 			e.Unread = append(e.Unread, u)
 		case "filter":
 			e.Filter = filter(x)
+		case "sealed":
+			if s, ok := sealed(x); ok && len(e.Sealed) < maxSealed {
+				e.Sealed = append(e.Sealed, s)
+			}
 		case "heard":
 			e.Heard = append(e.Heard, x.Get("sid"))
 		case "published":
@@ -175,6 +180,18 @@ func children(e *session.Event, c *stanza.Element) error {
 		}
 	}
 	return nil
+}
+
+// maxSealed bounds the devices for which one event has something encrypted; modules
+// send it for three.
+const maxSealed = 8
+
+// sealed reads what a server encrypted for a device; what cannot be that is passed over.
+func sealed(x *stanza.Element) (session.Sealed, bool) {
+	s := session.Sealed{Address: session.Address{Service: x.Get("service"), Node: x.Get("node")}, Encrypted: x.Get("data"), IV: x.Get("iv")}
+	iv, bad := base64.StdEncoding.DecodeString(s.IV)
+	data, worse := base64.StdEncoding.DecodeString(s.Encrypted)
+	return s, bad == nil && worse == nil && len(iv) == 12 && len(data) > 16 && s.Address.Service != ""
 }
 
 func needsUser(k session.Kind) bool {

@@ -17,7 +17,7 @@ const classifier = `
 NickIn = fun(<<"hall@rooms.example">>) -> <<"Jule">>; (_) -> undefined end,
 Me = <<"juliet@example.org">>,
 Of = fun(Stanza) ->
-	{{about, Class, Key, _, Chat, _}, _} = mod_rouse_classify:about_and_sender(Stanza, Me, NickIn),
+	{{about, Class, Key, _, Chat, _, _}, _} = mod_rouse_classify:about_and_sender(Stanza, Me, NickIn),
 	{Chat, io_lib:format("~s\t~s", [Class, case Key of undefined -> "-"; _ -> Key end])}
 end,
 Says = fun(Chat, Stanza) ->
@@ -30,7 +30,7 @@ Says = fun(Chat, Stanza) ->
 	   not Mine, is_binary(Retracted) -> ["retracted ", Retracted];
 	   Mine, is_binary(Taken) -> ["taken ", Taken];
 	   Mine, Read /= [] ->
-		{about, _, To, Tag, What, _} = hd(Read),
+		{about, _, To, Tag, What, _, _} = hd(Read),
 		["read ", What, [[" ", X] || X <- [To, Tag], X /= undefined]];
 	   true -> "-"
 	end

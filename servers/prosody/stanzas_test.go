@@ -142,3 +142,6 @@ func TestElsewhere(t *testing.T) { servertest.Elsewhere(t, newRig(t).Rig) }
 
 // TestFilters: what a client says that its device is not to be woken for.
 func TestFilters(t *testing.T) { servertest.Filters(t, newRig(t).Rig) }
+
+// TestSealed: what only an app can read.
+func TestSealed(t *testing.T) { servertest.Sealed(t, newRig(t, withOthers).Rig) }

@@ -150,6 +150,9 @@ function lib.class(stanza, account, nick_in)
 	return "nothing";
 end
 
+-- The message that it is about, or the stanza itself.
+function lib.inner(stanza, account) return (unwrap(stanza, account)); end
+
 -- Who sent a stanza that has a class.
 function lib.sender(stanza, account)
 	return unwrap(stanza, account).attr.from;

@@ -18,7 +18,7 @@ local push_form = dataform {
 	{ name = "last-message-body"; type = "text-single" };
 };
 
--- o: guard, report(name, session or user, attr), sender(user, class)
+-- o: guard, report(name, session or user, attr), gone(user, identifier), sender(user, class), encrypted(user, identifier, class)
 return function (o)
 	local store = module:open_store("cloud_notify");
 	local publishing = 0;
@@ -68,6 +68,7 @@ return function (o)
 	function self.report_gone(user, before)
 		local after = self.read(user);
 		for id, info in pairs(before) do
+			if not after[id] then o.gone(user, id); end
 			if not after[id] then o.report("disable", user, { service = info.jid, node = info.node }); end
 		end
 		return after;
@@ -103,7 +104,7 @@ return function (o)
 	-- rouse says what may leave the host.
 	local function notification(ask)
 		local count = ask.count or "1";
-		local said = st.stanza("notification", { xmlns = xmlns_push }):add_child(push_form:form {
+		local said = st.stanza("notification", { xmlns = xmlns_push }):add_child(o.encrypted(ask.user, identifier(ask.service, ask.node), ask.class) or push_form:form {
 			["message-count"] = ask.class ~= "subscription" and count or nil;
 			["pending-subscription-count"] = ask.class == "subscription" and count or nil;
 			["last-message-sender"] = ask.sender == "true" and ask.class and o.sender(ask.user, ask.class) or nil;

@@ -29,7 +29,7 @@ end
 local classify = module:require "classify";
 local filter = module:require "filter";
 local saved = module:require "saved" (guard);
-local queue, sessions, endpoints, picture; -- below
+local queue, sessions, endpoints, picture, seal; -- below
 
 -- What the user's own clients said in rooms comes back to all of them, and wakes none.
 local own_in_room = cache.new(1000);
@@ -44,6 +44,9 @@ local function own_key(user, room, id) return user.." "..room.." "..id; end
 
 -- Chats and calls of which something was told since the user read, or answered.
 local unread = cache.new(100000);
+
+-- The stanza that attributes are about, as long as somebody has them.
+local stanza_of = setmetatable({}, { __mode = "k" });
 
 -- Whether the person is one whom the user neither has nor asked for in the roster; of who wrote in a room nobody says so.
 local function is_stranger(user, whom)
@@ -62,11 +65,22 @@ local function describe(stanza, user)
 		if said and now() - said < 120 then class = "nothing"; end
 	end
 	if class ~= "nothing" then senders:set(user.." "..class, classify.sender(stanza, account)); end
-	return {
+	local about = {
 		class = class, key = classify.key(stanza, account), tag = classify.tag(stanza, account);
 		chat = class ~= "nothing" and classify.chat(stanza, account) or nil;
 		stranger = class ~= "nothing" and is_stranger(user, classify.person(stanza, account)) and "true" or nil;
 	};
+	stanza_of[about] = stanza;
+	return about;
+end
+
+-- What of a report only the apps of devices can read: of its stanza, or of the most important one unread.
+local function sealed(user, attr, children)
+	local about = stanza_of[attr] and attr or children and children[1] and children[1].name == "unread" and children[1].attr;
+	local stanza = about and about.class ~= "nothing" and stanza_of[about];
+	for _, child in ipairs(children or {}) do stanza_of[child.attr] = nil; end
+	stanza_of[attr] = nil;
+	return stanza and seal.children(user, classify.inner(stanza, jid.join(user, host)), about.class) or {};
 end
 
 --- Reports
@@ -93,6 +107,11 @@ local function report(name, whose, attr, children)
 	for _, child in ipairs(children or {}) do
 		if child.attr.chat then unread:set(attr.user.." "..child.attr.chat, true); end
 	end
+	local private = sealed(attr.user, attr, children);
+	if private[1] then
+		children = children or {};
+		for _, child in ipairs(private) do table.insert(children, child); end
+	end
 	queue.add(row(name, attr, children));
 end
 
@@ -111,7 +130,8 @@ local function report_over(name, whose, attr)
 end
 
 sessions = module:require "sessions" { guard = guard, describe = describe, classes = classify.classes, report = report };
-endpoints = module:require "endpoints" { guard = guard, report = report, sender = function (user, class) return senders:get(user.." "..class); end };
+endpoints = module:require "endpoints" { guard = guard, report = report, gone = function (user, id) seal.gone(user, id); end, encrypted = function (...) return seal.encrypted(...); end, sender = function (user, class) return senders:get(user.." "..class); end };
+seal = module:require "seal" { component = component, read = endpoints.read };
 picture = module:require "picture" { sessions = sessions, endpoints = endpoints, row = row, behind = function () return queue.behind(); end };
 queue = module:require "queue" {
 	component = component;
@@ -327,10 +347,12 @@ around("iq-set/self/"..xmlns_push..":enable", stored_before, function (event, be
 	local chosen = filter.of(event.stanza.tags[1], jid.join(user, host), classify.chat_with, function (room, nick)
 		if not nicks:get(user.." "..room) then nicks:set(user.." "..room, nick); end
 	end);
+	seal.enabled(user, endpoints.identifier(enable.jid, enable.node), event.stanza.tags[1]);
 	endpoints.enabled(event.origin, endpoints.identifier(enable.jid, enable.node), before, chosen and { { name = "filter", attr = chosen } });
 end);
 
 hook("account-disco-info", function (event)
+	for _, feature in ipairs(seal.features) do event.reply:tag("feature", { var = feature }):up(); end
 	for _, feature in ipairs(filter.features) do event.reply:tag("feature", { var = feature }):up(); end
 end);
 
@@ -339,7 +361,9 @@ around("iq-set/self/"..xmlns_push..":disable", stored_before, function (event, b
 end);
 
 local function account_gone(event)
-	if event.host == host then report("deleted", event.username, {}); end
+	if event.host ~= host then return; end
+	seal.forget(event.username);
+	report("deleted", event.username, {});
 end
 module:hook_global("user-deleted", guard("user-deleted", account_gone));
 module:hook_global("user-disabled", guard("user-disabled", account_gone)); -- Prosody 13

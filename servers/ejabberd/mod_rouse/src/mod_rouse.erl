@@ -15,6 +15,7 @@
 
 start(Host, Opts) ->
     warn(Host, Opts),
+    mod_rouse_seal:start(),
     case mod_rouse_queue:start(Host, Opts) of
 	{ok, _} ->
 	    [ejabberd_hooks:add(Hook, Host, Module, Function, Seq) || {Hook, Module, Function, Seq} <- hooks()],

@@ -14,4 +14,5 @@
 		key :: undefined | binary(),
 		tag :: undefined | binary(),
 		chat :: undefined | binary(),
-		stranger = false :: boolean()}).
+		stranger = false :: boolean(),
+		sealed = [] :: [{binary(), [{binary(), binary()}]}]}). % what only the apps of devices can read

@@ -1,7 +1,7 @@
 %% What a stanza is worth, and the key that joins the reports about it (docs/events.md, "Class" and "Key").
 -module(mod_rouse_classify).
 
--export([classes/0, about_and_sender/3, person/2, is_call/1, retracted/2, taken/2, read/2, chat_with/2, bare/1]).
+-export([classes/0, about_and_sender/3, person/2, is_call/1, retracted/2, taken/2, read/2, chat_with/2, inner/2, bare/1, resource/1]).
 
 -include("xmpp.hrl").
 -include("mod_rouse.hrl").
@@ -129,6 +129,14 @@ sender(El, Account) ->
     case unwrap(El, Account) of
 	none -> undefined;
 	{Inner, _} -> attr_or(<<"from">>, Inner, undefined)
+    end.
+
+%% The message that a stanza is about, or the stanza itself.
+inner(Stanza, Account) ->
+    El = element_of(Stanza),
+    case unwrap(El, Account) of
+	none -> El;
+	{Message, _} -> Message
     end.
 
 %% The person (bare JID) who sent a stanza that has a class, or asked a room to; empty if a room did.

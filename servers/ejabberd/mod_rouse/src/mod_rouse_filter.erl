@@ -18,7 +18,7 @@
 features({error, _} = Acc, _, _, _, _) -> Acc;
 features(Acc, _From, _To, <<>>, _Lang) ->
     {result, case Acc of {result, Features} -> Features; empty -> [] end
-     ++ [?NS_FILTER, ?MUTED, ?GROUPCHAT, ?UNKNOWN, ?PRIORITY, <<"tigase:push:away:0">>, <<"tigase:push:jingle:0">>]};
+     ++ [?NS_FILTER, ?MUTED, ?GROUPCHAT, ?UNKNOWN, ?PRIORITY, <<"tigase:push:away:0">>, <<"tigase:push:jingle:0">> | mod_rouse_seal:features()]};
 features(Acc, _, _, _, _) -> Acc.
 
 %% Attributes of <filter/>, or undefined if nothing is said.

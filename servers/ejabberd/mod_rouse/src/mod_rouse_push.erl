@@ -94,7 +94,7 @@ requested({#iq{type = set, sub_els = [El], to = To} = IQ, #{jid := #jid{luser = 
 		  case xmpp:get_ns(El) == ?NS_PUSH_0 andalso asked_for(El) of
 		      false -> Acc;
 		      Wanted0 ->
-			  Wanted = [{Service, Node, mod_rouse_filter:chosen(El, User, Host)} || {Service, Node} <- Wanted0],
+			  Wanted = [{Service, Node, {mod_rouse_filter:chosen(El, User, Host), El}} || {Service, Node} <- Wanted0],
 			  {Before, All} = maps:get(rouse_asked, State, {[], []}),
 			  Now = [{Service, Node} || {_, Service, Node, _} <- registrations(Host, User)],
 			  {IQ, State#{rouse_asked => {lists:usort(Now ++ Before), lists:sublist(Wanted ++ All, ?MAX_ASKED)}}}
@@ -120,7 +120,7 @@ stored(#{rouse_asked := {Before, Wanted}, jid := #jid{luser = User, lserver = Ho
 		  [gone(Host, User, Service, Node) || {Service, Node} <- Before, not is_stored(Service, Node, After)],
 		  case State of
 		      #{rouse := #{sid := Sid}} ->
-			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], said(Chosen))
+			  [mod_rouse_queue:report(Host, <<"enable">>, User, Sid, [{<<"resource">>, Resource} | endpoint(R)], said(Host, User, R, Chosen))
 			   || {_, Service, Node, _} = R <- After, {_, {S, N, Chosen}} <- last_word(Wanted), S == Service, N == Node];
 		      _ -> ok
 		  end,
@@ -131,13 +131,15 @@ stored(State, _) -> State.
 %% The client may have asked for one several times; the last time comes first.
 last_word(Wanted) -> lists:ukeysort(1, [{{Service, Node}, W} || {Service, Node, _} = W <- Wanted]).
 
-said(undefined) -> [];
-said(Chosen) -> [{<<"filter">>, Chosen}].
+said(Host, User, {_, Service, Node, _}, {Chosen, El}) ->
+    mod_rouse_seal:enabled(Host, User, jid:encode(Service), Node, El),
+    [{<<"filter">>, Chosen} || Chosen /= undefined].
 
 is_stored(Service, Node, Registrations) ->
     lists:any(fun({_, S, N, _}) -> S == Service andalso N == Node end, Registrations).
 
 gone(Host, User, Service, Node) ->
+    mod_rouse_seal:gone(Host, User, jid:encode(Service), Node),
     mod_rouse_queue:report(Host, <<"disable">>, User, undefined, [{<<"service">>, jid:encode(Service)}, {<<"node">>, Node}], []).
 
 %% What is stored for the user: {ID, Service, Node, Options}.
@@ -209,8 +211,8 @@ publish(Host, Ask) ->
 	    case Found of
 		[] -> {cancel, 'item-not-found'};
 		[{_, To, Node, Options} | _] ->
-		    Form = summary(Host, User, Ask),
-		    Item = #ps_item{sub_els = [priority(#push_notification{xdata = Form}, Attr(<<"priority">>))]},
+		    Encrypted = mod_rouse_seal:encrypted(Host, User, Service, Node, Attr(<<"class">>)),
+		    Item = #ps_item{sub_els = [notification(summary(Host, User, Ask), Encrypted, Attr(<<"priority">>))]},
 		    #iq{type = set, from = jid:make(Host), to = jid:make(To),
 			sub_els = [#pubsub{publish = #ps_publish{node = Node, items = [Item]}, publish_options = Options}]}
 	    end
@@ -234,11 +236,16 @@ summary(Host, User, Ask) ->
 	++ [{'last-message-body', Body} || Body <- [Attr(<<"body">>)], Body /= <<>>],
     #xdata{type = submit, fields = push_summary:encode(Fields)}.
 
-%% How urgent it is, for push services that ask (Tigase's).
-priority(Item, <<>>) -> Item;
-priority(#push_notification{} = Item, Priority) ->
-    #xmlel{children = Els} = El = xmpp:encode(Item),
-    El#xmlel{children = Els ++ [#xmlel{name = <<"priority">>, attrs = [{<<"xmlns">>, <<"tigase:push:priority:0">>}], children = [{xmlcdata, Priority}]}]}.
+%% As most push services know it; or with what only the app can read in place of the form, and how urgent it is (Tigase's).
+notification(Form, undefined, <<>>) -> #push_notification{xdata = Form};
+notification(Form, Encrypted, Priority) ->
+    #xmlel{children = Els} = El = xmpp:encode(#push_notification{xdata = Form}),
+    Said = case Encrypted of
+	       undefined -> Els;
+	       _ -> [Encrypted]
+	   end,
+    El#xmlel{children = Said ++ [#xmlel{name = <<"priority">>, attrs = [{<<"xmlns">>, <<"tigase:push:priority:0">>}], children = [{xmlcdata, Priority}]}
+				 || Priority /= <<>>]}.
 
 hex(Bytes) -> << <<(digit(C))>> || <<C:4>> <= Bytes>>.
 

@@ -54,7 +54,7 @@ pending(State) ->
 		  report(<<"hibernated">>, State1, Sid, numbers(State1), Unread),
 		  mod_rouse_push:about(host(State), user(State), Sid,
 				       [{proplists:get_value(<<"class">>, A), proplists:get_value(<<"key">>, A),
-					 proplists:get_value(<<"last">>, A)} || {_, A} <- Unread]),
+					 proplists:get_value(<<"last">>, A)} || {<<"unread">>, A} <- Unread]),
 		  State1
 	  end).
 
@@ -103,7 +103,7 @@ report_stanza(#{mgmt_stanzas_out := Before, rouse := #{sid := Sid}} = State, Sta
 	#about{class = <<"nothing">>} -> ok;
 	#about{class = Class, key = Key} = About ->
 	    Name = case Mgmt of pending -> <<"queued">>; active -> <<"late">> end,
-	    report(Name, State, Sid, [{<<"out">>, Out} | mod_rouse_stanza:attrs(About)], []),
+	    report(Name, State, Sid, [{<<"out">>, Out} | mod_rouse_stanza:attrs(About)], About#about.sealed),
 	    mod_rouse_push:about(host(State), user(State), Sid, [{Class, Key, Out}])
     end.
 
@@ -273,8 +273,13 @@ unread(#{mgmt_queue := Queue} = State) ->
 		      maps:update_with(Which, fun({Count, _, Before}) -> {Count + 1, N, of_all(About, Before)} end, {1, N, About}, Acc);
 		 (_, Acc) -> Acc
 	      end, #{}, Queue),
+    Rows = [Row || Class <- mod_rouse_classify:classes(), {{C, _, _}, Row} <- lists:sort(maps:to_list(Found)), C == Class],
     [{<<"unread">>, mod_rouse_queue:clean([{<<"last">>, integer_to_binary(Last)}, {<<"count">>, integer_to_binary(Count)} | mod_rouse_stanza:attrs(About)])}
-     || Class <- mod_rouse_classify:classes(), {{C, _, _}, {Count, Last, About}} <- lists:sort(maps:to_list(Found)), C == Class];
+     || {Count, Last, About} <- Rows]
+	++ case Rows of
+	       [{_, _, #about{sealed = Sealed}} | _] -> Sealed; % of the most important
+	       [] -> []
+	   end;
 unread(_) -> [].
 
 %% The chat is told only if it is the same for all, and that they are strangers.

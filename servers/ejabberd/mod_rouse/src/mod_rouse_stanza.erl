@@ -20,7 +20,9 @@ about(Stanza, User, Host) ->
 	true -> #about{key = About#about.key};
 	false ->
 	    mod_rouse_table:wrote(Host, User, Class, Sender),
-	    About#about{stranger = is_stranger(mod_rouse_classify:person(Stanza, account(User, Host)), User, Host)}
+	    Account = account(User, Host),
+	    About#about{stranger = is_stranger(mod_rouse_classify:person(Stanza, Account), User, Host),
+			sealed = mod_rouse_seal:sealed(mod_rouse_classify:inner(Stanza, Account), User, Host, Class)}
     end.
 
 %% Whether the person is one whom the user neither has nor asked for in the roster; of who wrote in a room nobody says so.
@@ -78,7 +80,7 @@ offline({_Stored, #message{to = #jid{luser = User, lserver = Host}} = Message} =
 		      #about{class = Class, key = Key} = About ->
 			  call(About, User, Host),
 			  {Sid, Out} = place(Key),
-			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], []),
+			  mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], About#about.sealed),
 			  mod_rouse_push:about(Host, User, Sid, [{Class, Key, Out}])
 		  end,
 		  Acc
@@ -137,7 +139,7 @@ user_receive(Acc) -> Acc.
 
 call(#about{class = <<"call">>} = About, User, Host) ->
     Heard = [{<<"heard">>, [{<<"sid">>, Sid}]} || Sid <- mod_rouse_table:heard_lately(Host, User)],
-    mod_rouse_queue:report(Host, <<"call">>, User, undefined, attrs(About), Heard);
+    mod_rouse_queue:report(Host, <<"call">>, User, undefined, attrs(About), Heard ++ About#about.sealed);
 call(_, _, _) -> ok.
 
 retracted(Message, User, Host) ->
@@ -157,6 +159,7 @@ deleted(User, Server) ->
     guard(deleted, ok,
 	  fun() ->
 		  {LUser, Host} = {jid:nodeprep(User), jid:nameprep(Server)},
+		  mod_rouse_seal:forget(Host, LUser),
 		  mod_rouse_queue:report(Host, <<"deleted">>, LUser, undefined, [], [])
 	  end).
 
@@ -203,7 +206,7 @@ give_back(#{mgmt_queue := Queue, jid := #jid{luser = User, lserver = Host}, rous
 			   #about{class = <<"nothing">>} -> Acc;
 			   #about{key = Key} when Rerouted, Stored orelse not Archived -> Acc#{Key => Out};
 			   About when Archived ->
-			       mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], []),
+			       mod_rouse_queue:report(Host, <<"offline">>, User, Sid, [{<<"out">>, Out} | attrs(About)], About#about.sealed),
 			       Acc;
 			   _ -> Acc
 		       end;
@@ -235,4 +238,4 @@ report_classified(Host, Name, User, Stanza) ->
     report(Host, Name, User, about(Stanza, User, Host)).
 
 report(_, _, _, #about{class = <<"nothing">>}) -> ok;
-report(Host, Name, User, About) -> mod_rouse_queue:report(Host, Name, User, undefined, attrs(About), []).
+report(Host, Name, User, About) -> mod_rouse_queue:report(Host, Name, User, undefined, attrs(About), About#about.sealed).

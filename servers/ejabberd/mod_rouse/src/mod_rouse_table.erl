@@ -124,6 +124,7 @@ tidy(Host) ->
     ets:update_counter(name(Host), called, -Left),
     Read = ets:select_delete(name(Host), [{{{unread, '_', '_'}, '$1'}, [{'<', '$1', Now - ?UNREAD}], [true]}]),
     ets:update_counter(name(Host), unread, -Read),
+    ets:select_delete(name(Host), [{{{sealed, '_', '_', '_', '_'}, {'$1', '_'}}, [{'<', '$1', Now - ?WROTE}], [true]}]),
     ets:select_delete(name(Host), [{{{wrote, '_', '_'}, '$1', '_'}, [{'<', '$1', Now - ?WROTE}], [true]}]).
 
 now_ms() -> erlang:system_time(millisecond).
