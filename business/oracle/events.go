@@ -360,9 +360,10 @@ func (a *Account) published(e Event) {
 		return
 	}
 	if a.knows(a.of(e.Device).keys, e.Key) {
-		w := a.find(e.Device, func(w *Wake) bool {
-			return !w.Again && !w.taken(a.now) && (w.Class == e.Class || w.Class > e.Class && w.Class < Call && e.Class < Call)
-		})
+		var w *Wake // of that class, or of the next more important one
+		for c := e.Class; w == nil && (c == e.Class || c < Call); c++ {
+			w = a.find(e.Device, func(w *Wake) bool { return !w.Again && !w.taken(a.now) && w.Class == c })
+		}
 		if w != nil {
 			a.untie(w)
 			if w.Count--; w.Count == 0 {

@@ -79,6 +79,16 @@ func (a *Account) find(name string, fits func(*Wake) bool) *Wake {
 	return nil
 }
 
+// higher gives the next more important wake that nobody sends yet.
+func (a *Account) higher(name string, c Class) *Wake {
+	for c++; c < Call; c++ {
+		if w := a.find(name, func(w *Wake) bool { return w.Class == c && !w.taken(a.now) }); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
 // owe adds stanzas to what a device is to be woken for, and says so.
 func (a *Account) owe(rule, name string, c Class, count int) {
 	verdict, _ := a.join(rule, name, c, count)
@@ -90,7 +100,7 @@ func (a *Account) join(rule, name string, c Class, count int) (verdict string, _
 	a.makeRoom(name)
 	w := a.find(name, func(w *Wake) bool { return w.Class == c })
 	if w == nil {
-		w = a.find(name, func(w *Wake) bool { return w.Class > c && w.Class < Call && c < Call && !w.taken(a.now) })
+		w = a.higher(name, c)
 	}
 	if w != nil {
 		w.Count += count
@@ -293,7 +303,7 @@ func (a *Account) gather(w *Wake) {
 	if w.Class == Call {
 		return
 	}
-	high := a.find(w.Device, func(o *Wake) bool { return o.Class > w.Class && o.Class < Call && !o.taken(a.now) })
+	high := a.higher(w.Device, w.Class)
 	if high != nil {
 		high.Count += w.Count
 		high.Since = min(high.Since, w.Since)
