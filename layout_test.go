@@ -26,6 +26,8 @@ var mayImport = map[string][]string{
 	"push":      {"session"},
 	"web":       {"session"},
 	"config":    {},
+	"directory": {},
+	"notice":    {"component"},
 	"servers":   {},
 	"cmd":       {"*"},
 }

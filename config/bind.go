@@ -78,6 +78,8 @@ func (b *binder) value(path string, f field, raw any, ok bool, v reflect.Value) 
 		*p = b.duration(path, f, raw, ok)
 	case *[]string:
 		*p = b.list(path, f, raw, ok)
+	case *[]int:
+		*p = b.numbers(path, f, raw, ok)
 	case *[]time.Duration:
 		*p = b.durations(path, f, raw, ok)
 	default:
@@ -172,6 +174,30 @@ func (b *binder) duration(path string, f field, raw any, ok bool) time.Duration 
 		b.fail(path, fmt.Sprintf("%q is not a duration", s), `write a number and its unit, like "90s" or "5m"`)
 	}
 	return d
+}
+
+// numbers reads a list; the default has commas.
+func (b *binder) numbers(path string, f field, raw any, ok bool) []int {
+	list := []any{}
+	switch given := raw.(type) {
+	case []any:
+		list = given
+	case int64:
+		list = []any{given}
+	default:
+		if ok {
+			b.wrongType(path, raw, "a list of numbers, like [7, 1]")
+		}
+		for text := range strings.SplitSeq(f.def, ",") {
+			n, _ := strconv.ParseInt(text, 10, 64)
+			list = append(list, n)
+		}
+	}
+	out := make([]int, 0, len(list))
+	for i, raw := range list {
+		out = append(out, b.number(element(path, i), field{}, raw, true))
+	}
+	return out
 }
 
 // durations reads a list; the default has commas.

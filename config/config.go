@@ -16,6 +16,7 @@ type Config struct {
 	Apps      []App      `toml:"app"`
 	Push      Push       `toml:"push"`
 	Relay     Relay      `toml:"relay"`
+	Directory *Directory `toml:"directory"` // nil: none is followed
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`

@@ -17,7 +17,11 @@ func Sample() string {
 		fmt.Fprintf(&b, "\n")
 		comment(&b, sec.Doc)
 		if sec.Name != "app" {
-			fmt.Fprintf(&b, "%s\n", sec.Title)
+			off := ""
+			if sec.Off {
+				off = "# "
+			}
+			fmt.Fprintf(&b, "%s%s\n", off, sec.Title)
 			sampleKeys(&b, sec.Name, nil)
 			continue
 		}
@@ -112,6 +116,8 @@ func describe(key string) (typ, def string) {
 		typ = "duration"
 	case t == reflect.TypeFor[[]time.Duration]():
 		typ, def = "list of durations", "`[\""+strings.ReplaceAll(f.def, ",", "\", \"")+"\"]`"
+	case t == reflect.TypeFor[[]int]():
+		typ, def = "list of numbers", "`["+strings.ReplaceAll(f.def, ",", ", ")+"]`"
 	case t == reflect.TypeFor[int]():
 		typ, def = "number", "`"+f.def+"`"
 	case t == reflect.TypeFor[bool]():

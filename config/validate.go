@@ -52,6 +52,7 @@ func validate(c *Config, read Errors) Errors {
 	v.apps()
 	v.families()
 	v.push(&c.Push)
+	v.directory(c.Directory)
 	v.relay(c.Relay)
 	v.rules()
 	if c.Web.Listen != "" {

@@ -38,6 +38,7 @@ type app struct {
 	listener net.Listener
 	controls net.Listener // for commands on this machine; nil: they ask the store
 	metrics  *web.Metrics
+	watch    *directoryWatch // of a directory; nil: none is followed
 
 	cfg      atomic.Pointer[config.Config]
 	draining atomic.Bool
@@ -63,6 +64,10 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	work.add(a.workers.Run)
 	work.add(func(ctx context.Context) error { return remindDaily(ctx, a.log, ends(a.apps)) })
 	life.add(a.member.Live)
+	if a.watch != nil {
+		work.add(a.watch.follower.Run)
+		work.add(a.watch.dispatch.Run)
+	}
 	if a.cfg.Load().Component != nil {
 		link.add(a.member.Stand)
 	}
@@ -79,7 +84,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.log.Info("stopping: what was taken is finished first")
 	err := errors.Join(failed, link.stop(), work.stop())
 	a.gateway.Close()
-	return errors.Join(err, closeProviders(a.apps), life.stop(), a.store.Close(), rest.stop())
+	return errors.Join(err, closeProviders(a.apps), life.stop(), a.watch.close(), a.store.Close(), rest.stop())
 }
 
 // close gives back what build took, when run was never called.
@@ -93,6 +98,7 @@ func (a *app) close() {
 		a.gateway.Close()
 	}
 	closeProviders(a.apps)
+	a.watch.close()
 	if a.store != nil {
 		a.store.Close()
 	}

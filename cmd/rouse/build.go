@@ -119,6 +119,9 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 
+	if a.watch, err = watchDirectory(ctx, a, cfg, now); err != nil {
+		return nil, err
+	}
 	if cfg.Web.Listen != "" {
 		if a.listener, err = web.Listen(ctx, cfg.Web.Listen); err != nil {
 			return nil, err

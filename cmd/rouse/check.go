@@ -26,7 +26,7 @@ func checkCommand() command {
 		name: "check", args: "[-c FILE] [--json]", about: "prove that the configuration works: store, link, credentials, files",
 		more: "Looks at the Redis that is the store, if one is. Connects to the XMPP server with the component's secret, asks the module of each host how it stands, and asks\n" +
 			"APNs and FCM to judge our credentials without waking anybody: APNs gets a push to a token of zeros and must find fault with the token, not with us;\n" +
-			"FCM gets a message that is validated only; for Web Push there is nobody to ask, so the key is tried and its public half printed. Each line says what was found, why it matters and what to change.\n" +
+			"FCM gets a message that is validated only; the directory is asked as serve asks it; for Web Push there is nobody to ask, so the key is tried and its public half printed. Each line says what was found, why it matters and what to change.\n" +
 			"May run beside a serving rouse.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			load := configFlags(fs)
@@ -46,6 +46,7 @@ func checkCommand() command {
 				checkStore(ctx, &cfg.Store, &p)
 				checkLink(ctx, cfg, &p)
 				checkApps(ctx, cfg, &p)
+				checkDirectory(ctx, cfg, &p)
 				return p.end()
 			}
 		},

@@ -100,6 +100,9 @@ func (a *app) onLink(lost context.Context, s component.State) {
 	switch s.Kind {
 	case component.Up:
 		a.gateway.LinkUp(lost)
+		if a.watch != nil {
+			a.watch.dispatch.Poke()
+		}
 	case component.Down:
 		a.gateway.LinkDown()
 	}

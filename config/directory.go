@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Directory is what is followed, and who is told of it.
+type Directory struct {
+	Servers      []string `toml:"servers"` // LDAP URLs
+	Suffix       string   `toml:"suffix"`
+	Layout       string   `toml:"layout" enum:"freeipa,plain" default:"freeipa"`
+	StartTLS     bool     `toml:"start_tls"`
+	CAFile       string   `toml:"ca_file,path"`
+	BindDN       string   `toml:"bind_dn"`
+	PasswordFile string   `toml:"password_file,path"`
+	Password     Secret   `toml:"-"` // what PasswordFile holds
+	External     bool     `toml:"external"`
+	File         string   `toml:"file,path" default:"directory.db"`
+
+	JID        string   `toml:"jid"` // of people, with attributes in braces
+	AdminGroup string   `toml:"admin_group"`
+	Except     []string `toml:"except"`
+
+	Warn           []int         `toml:"warn_days" default:"28,14,7,3,1"`
+	PasswordMaxAge time.Duration `toml:"password_max_age" default:"0s"`
+	LoginFailures  int           `toml:"login_failures" default:"0"`
+	Reconcile      time.Duration `toml:"reconcile" default:"12h"`
+}
+
+// The layouts of a Directory.
+const (
+	FreeIPA = "freeipa"
+	Plain   = "plain"
+)
+
+var attribute = regexp.MustCompile(`\{[A-Za-z][A-Za-z0-9;-]*\}`)
+
+func (v *validator) directory(d *Directory) {
+	if d == nil || v.bad["directory"] {
+		return
+	}
+	if v.c.Component == nil {
+		v.fail("directory", "there is no link by which somebody could be told", "add the table [component]")
+	}
+	if len(d.Servers) == 0 {
+		v.fail("directory.servers", "is missing", `where the directory is: servers = ["ldaps://ipa.example.org"]`)
+	}
+	for i, s := range d.Servers {
+		v.ldapURL(v.item("directory.servers", i), s, d)
+	}
+	v.required("directory.suffix", d.Suffix, `what is followed: suffix = "dc=example,dc=org"`)
+	if v.required("directory.jid", d.JID, `how people are called in chat: jid = "{uid}@example.org"`) && !attribute.MatchString(d.JID) {
+		v.fail("directory.jid", fmt.Sprintf("%q names no attribute", d.JID), `like "{uid}@example.org", or "{mail}"`)
+	}
+	switch {
+	case d.External && d.BindDN != "":
+		v.fail("directory.external", "there is a bind_dn as well", "keep one of both")
+	case d.BindDN != "" && d.PasswordFile == "":
+		v.fail("directory.bind_dn", "has no password", "put it into a file, mode 0600, and name that in directory.password_file")
+	case d.BindDN == "" && d.PasswordFile != "":
+		v.fail("directory.password_file", "is of nobody", "name whose it is in directory.bind_dn")
+	}
+	if len(d.Warn) > 16 || slices.ContainsFunc(d.Warn, func(n int) bool { return n < 1 || n > 365 }) {
+		v.fail("directory.warn_days", "is out of range", "from 1 to 365 days, 16 of them at most")
+	}
+	if d.Reconcile < time.Minute || d.Reconcile > 7*24*time.Hour {
+		v.fail("directory.reconcile", fmt.Sprintf("%v is out of range", d.Reconcile), `from "1m" to "168h"`)
+	}
+	if d.PasswordMaxAge < 0 || d.LoginFailures < 0 {
+		v.fail("directory", "password_max_age and login_failures are not below 0", "0: unknown, or not told")
+	}
+	for i, pattern := range d.Except {
+		if _, err := path.Match(pattern, ""); err != nil {
+			v.fail(v.item("directory.except", i), fmt.Sprintf("%q is no pattern", pattern), `like "group.*"`)
+		}
+	}
+}
+
+func (v *validator) ldapURL(key, s string, d *Directory) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.Scheme != "ldap" && u.Scheme != "ldaps" && u.Scheme != "ldapi":
+		v.fail(key, fmt.Sprintf("%q is not the address of a directory", s), `like "ldaps://ipa.example.org", "ldap://127.0.0.1", or "ldapi:///run/slapd-EXAMPLE-ORG.socket"`)
+	case strings.Trim(u.Path, "/") != "" && u.Scheme != "ldapi", u.RawQuery != "":
+		v.fail(key, "has more than a host and a port", "what is followed stands in directory.suffix")
+	case u.Scheme == "ldap" && !d.StartTLS && d.PasswordFile != "" && u.Hostname() != "localhost" && !strings.HasPrefix(u.Hostname(), "127.") && u.Hostname() != "::1":
+		v.fail(key, "would carry the password in the clear", "ldaps://, or start_tls = true")
+	}
+}
+
+func (f *fileChecker) directory(d *Directory) {
+	if d == nil {
+		return
+	}
+	if d.PasswordFile != "" {
+		d.Password = f.secret("directory.password_file", d.PasswordFile)
+	}
+	f.authorities("directory.ca_file", d.CAFile)
+}

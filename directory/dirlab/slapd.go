@@ -1,0 +1,172 @@
+package dirlab
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+//go:embed ipa.schema
+var schema []byte
+
+//go:embed tree.ldif
+var tree []byte
+
+// The tree that a directory here begins with, and who may do what.
+const (
+	Suffix       = "dc=ipa,dc=test"
+	Users        = "cn=users,cn=accounts," + Suffix
+	Groups       = "cn=groups,cn=accounts," + Suffix
+	Manager      = "cn=Manager," + Suffix
+	Notifier     = "uid=notifier,cn=sysaccounts,cn=etc," + Suffix
+	Password     = "Secret.123" // Manager's
+	NotifierPass = "Notify.123"
+)
+
+const slapdConf = `
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+include /etc/ldap/schema/inetorgperson.schema
+include %[1]s/ipa.schema
+pidfile %[1]s/slapd.pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload syncprov
+moduleload memberof
+moduleload refint
+moduleload ppolicy
+serverID 1
+sizelimit unlimited
+database config
+rootdn "cn=config"
+database mdb
+maxsize 1073741824
+suffix "dc=ipa,dc=test"
+rootdn "cn=Manager,dc=ipa,dc=test"
+rootpw Secret.123
+directory %[1]s/db
+index objectClass eq
+index entryUUID,entryCSN eq
+index uid,member eq
+limits dn.exact="uid=notifier,cn=sysaccounts,cn=etc,dc=ipa,dc=test" size=unlimited time=unlimited
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="uid=notifier,cn=sysaccounts,cn=etc,dc=ipa,dc=test" read by users read
+overlay memberof
+memberof-group-oc groupOfNames
+memberof-member-ad member
+memberof-memberof-ad memberOf
+memberof-dangling ignore
+overlay refint
+refint_attributes member memberOf
+overlay ppolicy
+overlay syncprov
+syncprov-checkpoint 100 10
+syncprov-sessionlog 10000
+`
+
+// Slapd is an OpenLDAP server.
+type Slapd struct {
+	dir string
+	url string
+	cmd *exec.Cmd
+	end chan error
+	log *os.File
+}
+
+// StartSlapd makes one in a directory, with the entries of an LDIF beside the tree.
+func StartSlapd(ctx context.Context, dir string, ldif []byte) (*Slapd, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &Slapd{dir: dir, url: "ldap://" + l.Addr().String()}
+	err = errors.Join(l.Close(), os.MkdirAll(filepath.Join(dir, "db"), 0o700),
+		os.WriteFile(filepath.Join(dir, "ipa.schema"), schema, 0o600),
+		os.WriteFile(filepath.Join(dir, "slapd.conf"), fmt.Appendf(nil, slapdConf, dir), 0o600))
+	if err != nil {
+		return nil, err
+	}
+	add := exec.CommandContext(ctx, "/usr/sbin/slapadd", "-q", "-f", filepath.Join(dir, "slapd.conf"))
+	add.Stdin = bytes.NewReader(append(append(bytes.Clone(tree), '\n'), ldif...))
+	if out, err := add.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("slapadd: %w: %s", err, out)
+	}
+	if s.log, err = os.Create(filepath.Join(dir, "slapd.log")); err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// URL is where it is.
+func (s *Slapd) URL() string { return s.url }
+
+// Start starts it again.
+func (s *Slapd) Start(ctx context.Context) error {
+	s.cmd = exec.Command("/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.url)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.end = make(chan error, 1)
+	go func(c *exec.Cmd, end chan error) { end <- c.Wait() }(s.cmd, s.end)
+	for {
+		c, err := s.Conn()
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("slapd does not answer: %w", err)
+		case why := <-s.end:
+			log, _ := os.ReadFile(s.log.Name())
+			return fmt.Errorf("slapd ended: %v: %s", why, log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Kill ends it as a crash would; Stop in good order.
+func (s *Slapd) Kill() error { return s.signal(syscall.SIGKILL) }
+
+// Stop ends it in good order.
+func (s *Slapd) Stop() error { return s.signal(syscall.SIGTERM) }
+
+func (s *Slapd) signal(sig syscall.Signal) error {
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		return err
+	}
+	<-s.end
+	return nil
+}
+
+// Conn is a connection that may do everything.
+func (s *Slapd) Conn() (*ldap.Conn, error) {
+	c, err := ldap.DialURL(s.url)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Bind(Manager, Password); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Person is an entry of a user, as an LDIF, with more lines.
+func Person(uid string, lines ...string) string {
+	return fmt.Sprintf("dn: uid=%[1]s,%[2]s\nobjectClass: top\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nobjectClass: krbPrincipalAux\nobjectClass: ipaObject\n"+
+		"uid: %[1]s\ncn: %[1]s\nsn: %[1]s\nuidNumber: 1000\ngidNumber: 1000\nhomeDirectory: /home/%[1]s\nmail: %[1]s@example.test\nipaUniqueID: id-%[1]s\n%[3]s\n", uid, Users,
+		strings.Join(append(lines, ""), "\n"))
+}

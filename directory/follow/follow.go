@@ -1,0 +1,281 @@
+package follow
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"rouse/directory"
+	"rouse/directory/snapshot"
+)
+
+// Config is what a follower works with. Zero values of the optional fields mean the
+// default that is named.
+type Config struct {
+	Servers  []string // ldap://, ldaps:// or ldapi:// URLs, tried in turn
+	StartTLS bool
+	TLS      *tls.Config // for ldaps and StartTLS; nil: the system's
+	Bind     Bind
+	Layout   directory.Layout
+	Options  directory.Options
+
+	Reconcile time.Duration    // a full refresh is made after that at the latest; 12 h
+	Sweep     time.Duration    // how often is looked for what runs out; 5 min
+	Expiry    directory.Expiry // Days and MaxAge of it
+	Now       func() time.Time
+	Logger    *slog.Logger
+	Fresh     func() // events came; not called while a step is written
+}
+
+// Follower follows one directory. One process does.
+type Follower struct {
+	cfg Config
+	db  *snapshot.DB
+
+	mu     sync.Mutex // guards what follows
+	model  *model
+	state  snapshot.State
+	told   map[string]bool
+	status Status
+}
+
+// Status is how the observation stands.
+type Status struct {
+	Server    string    // that is followed; empty: none
+	Software  string    // of that server, as it says
+	Since     time.Time // since when
+	Failed    string    // why none is followed, or what went wrong last
+	Users     int
+	Entries   int
+	Baseline  time.Time
+	Complete  time.Time
+	Guard     string // why a refresh was not believed; empty: it was
+	LastEvent time.Time
+}
+
+// New makes a follower, with what the snapshot has.
+func New(ctx context.Context, db *snapshot.DB, cfg Config) (*Follower, error) {
+	cfg.Reconcile, cfg.Sweep = cmp.Or(cfg.Reconcile, 12*time.Hour), cmp.Or(cfg.Sweep, 5*time.Minute)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Fresh == nil {
+		cfg.Fresh = func() {}
+	}
+	f := &Follower{cfg: cfg, db: db}
+	var err error
+	if f.state, err = db.State(ctx); err != nil {
+		return nil, err
+	}
+	if f.told, err = db.Told(ctx); err != nil {
+		return nil, err
+	}
+	f.model, err = load(ctx, db, cfg.Layout, cfg.Options)
+	return f, err
+}
+
+// Run follows until ctx ends: from server to server, sooner and later.
+func (f *Follower) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { f.sweeps(ctx) })
+	wait := time.Duration(0)
+	for i := 0; ctx.Err() == nil; i++ {
+		server := f.cfg.Servers[i%len(f.cfg.Servers)]
+		began := f.cfg.Now()
+		err := f.session(ctx, server)
+		if ctx.Err() != nil {
+			return nil
+		}
+		f.mu.Lock()
+		f.status.Server, f.status.Failed = "", fmt.Sprint(err)
+		f.mu.Unlock()
+		switch {
+		case errors.Is(err, errAnew):
+			f.cfg.Logger.Info("the directory is read in full", "server", server, "why", err)
+			i, wait = i-1, 0
+			continue
+		case f.cfg.Now().Sub(began) > time.Minute:
+			wait = 0
+		}
+		wait = min(max(2*wait, 500*time.Millisecond), time.Minute)
+		f.cfg.Logger.Error("the directory is not followed, trying again", "server", server, "in", wait, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+// Status gives how the observation stands.
+func (f *Follower) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.status
+	s.Entries, s.Baseline, s.Complete, s.Guard = len(f.model.entries), f.state.Baseline, f.state.Complete, f.state.Guard
+	for _, e := range f.model.entries {
+		if e.Type == directory.User {
+			s.Users++
+		}
+	}
+	return s
+}
+
+// Person gives an entry by its ID; nil: there is none. It is not to be changed.
+func (f *Follower) Person(id string) *directory.Entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.model.byID[id]
+}
+
+// Users gives the users, in the order of their names. They are not to be changed.
+func (f *Follower) Users() (list []*directory.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.model.entries {
+		if e.Type == directory.User {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *directory.Entry) int { return cmp.Compare(a.Name(), b.Name()) })
+	return list
+}
+
+// Members gives the IDs of a group's members, with those of the groups in it.
+func (f *Follower) Members(name string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []string
+	seen := make(map[string]bool)
+	var visit func(g *directory.Entry)
+	visit = func(g *directory.Entry) {
+		if seen[g.ID] {
+			return
+		}
+		seen[g.ID] = true
+		for _, id := range g.Members {
+			if sub := f.model.groups[id]; sub != nil {
+				visit(sub)
+			} else if !slices.Contains(list, id) {
+				list = append(list, id)
+			}
+		}
+	}
+	for _, g := range f.model.groups {
+		if g.Name() == name {
+			visit(g)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// commit writes what was seen, with the state.
+func (f *Follower) commit(ctx context.Context) error {
+	step := f.model.step
+	step.State = f.state
+	fresh, err := f.db.Commit(ctx, step, f.cfg.Now())
+	if err != nil {
+		return err
+	}
+	f.model.step = snapshot.Step{}
+	for _, e := range fresh {
+		f.told[e.Key] = true
+		f.status.LastEvent = e.At
+	}
+	if len(fresh) > 0 {
+		f.cfg.Fresh()
+	}
+	return nil
+}
+
+// sweeps looks now and then for what runs out.
+func (f *Follower) sweeps(ctx context.Context) {
+	tick := time.NewTicker(f.cfg.Sweep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := f.sweep(ctx); err != nil && ctx.Err() == nil {
+			f.cfg.Logger.Error("cannot write down what runs out, trying again later", "err", err)
+		}
+	}
+}
+
+// toldFor is how long keys of events are kept: longer than anything may come again.
+const toldFor = 2 * 366 * 24 * time.Hour
+
+func (f *Follower) sweep(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state.Baseline.IsZero() {
+		return nil
+	}
+	f.model.step.Events = append(f.model.step.Events, f.expiring(f.cfg.Now())...)
+	if len(f.model.step.Events) == 0 {
+		return nil
+	}
+	return errors.Join(f.commit(ctx), f.db.Forget(ctx, f.cfg.Now().Add(-toldFor)))
+}
+
+// expiring gives what is to be warned of at a time, and was not.
+func (f *Follower) expiring(at time.Time) (list []directory.Event) {
+	x := f.cfg.Expiry
+	x.Told = func(key string) bool { return f.told[key] }
+	x.Since = f.state.Baseline.Add(-24 * time.Hour)
+	for _, e := range f.model.entries {
+		list = append(list, directory.Expiring(e, x, at)...)
+	}
+	slices.SortFunc(list, func(a, b directory.Event) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
+	})
+	return list
+}
+
+// Preview gives what would be warned of within a time from now on, if nothing changed.
+func (f *Follower) Preview(within time.Duration) (list []directory.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told := make(map[string]bool)
+	x := f.cfg.Expiry
+	x.Told = func(key string) bool { return f.told[key] || told[key] }
+	x.Since = f.state.Baseline.Add(-24 * time.Hour)
+	now := f.cfg.Now()
+	for _, e := range f.model.entries {
+		for at := now; !at.After(now.Add(within)); at = at.Add(time.Hour) {
+			for _, ev := range directory.Expiring(e, x, at) {
+				told[ev.Key] = true
+				list = append(list, ev)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b directory.Event) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
+	})
+	return list
+}
+
+func cookieText(c []byte) string { return base64.StdEncoding.EncodeToString(c) }
+
+func cookieBytes(text string) []byte {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || !bytes.Contains(b, []byte("csn=")) {
+		return nil // with one that says nothing OpenLDAP tells all there is, and not what is gone
+	}
+	return b
+}

@@ -1,0 +1,339 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rouse/directory"
+)
+
+// Bind authenticates a connection.
+type Bind func(ctx context.Context, c *ldap.Conn) error
+
+// Simple binds with a DN and a password (RFC 4513 §5.1.3); without a DN anonymously.
+func Simple(dn, password string) Bind {
+	return func(_ context.Context, c *ldap.Conn) error {
+		if dn == "" {
+			return c.UnauthenticatedBind("")
+		}
+		return c.Bind(dn, password)
+	}
+}
+
+// External binds as who the connection is: the owner of this process by ldapi, or of a
+// certificate (RFC 4513 §5.2.3).
+func External() Bind {
+	return func(_ context.Context, c *ldap.Conn) error { return c.ExternalBind() }
+}
+
+// errAnew says that the next session has to begin with a full refresh.
+var errAnew = errors.New("the server does not know what changed since")
+
+const (
+	syncControl     = "1.3.6.1.4.1.4203.1.9.1.1" // RFC 4533 §2.2
+	refreshRequired = 4096                       // e-syncRefreshRequired, RFC 4533 §2.5
+)
+
+// Filter selects what is of interest, by object classes.
+const Filter = "(|(objectClass=posixAccount)(objectClass=inetOrgPerson)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)" +
+	"(objectClass=ipaUserGroup)(objectClass=ipaHost)(objectClass=ipaHostGroup)(objectClass=ipaService)(objectClass=krbPwdPolicy))"
+
+// Dial connects and binds, and gives what the server says it is.
+func Dial(ctx context.Context, server string, cfg *Config) (*ldap.Conn, string, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	options := []ldap.DialOpt{ldap.DialWithDialer(dialer)}
+	if cfg.TLS != nil {
+		options = append(options, ldap.DialWithTLSConfig(cfg.TLS))
+	}
+	c, err := ldap.DialURL(server, options...)
+	if err != nil {
+		return nil, "", err
+	}
+	fail := func(what string, err error) (*ldap.Conn, string, error) {
+		c.Close()
+		return nil, "", fmt.Errorf("%s: %w", what, err)
+	}
+	if cfg.StartTLS && strings.HasPrefix(server, "ldap://") {
+		secure := cfg.TLS.Clone()
+		if u, err := url.Parse(server); err == nil {
+			secure.ServerName = u.Hostname()
+		}
+		if err := c.StartTLS(secure); err != nil {
+			return fail("StartTLS", err)
+		}
+	}
+	if err := cfg.Bind(ctx, c); err != nil {
+		return fail("bind", err)
+	}
+	root, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 30, false, "(objectClass=*)",
+		[]string{"supportedControl", "vendorName", "vendorVersion"}, nil))
+	if err != nil || len(root.Entries) != 1 {
+		return fail("the root entry", errors.Join(err, errors.New("cannot be read")))
+	}
+	e := root.Entries[0]
+	if !slices.Contains(e.GetAttributeValues("supportedControl"), syncControl) {
+		return fail("RFC 4533", errors.New("the server does not offer it: load the overlay syncprov (OpenLDAP), or enable the plugin Content Synchronization (389-DS)"))
+	}
+	software := strings.TrimSpace(e.GetAttributeValue("vendorName") + " " + e.GetAttributeValue("vendorVersion"))
+	if software == "" {
+		software = "OpenLDAP"
+	}
+	return c, software, nil
+}
+
+// trustworthy reports whether a server's cookies may be believed.
+func trustworthy(software string) bool { return software == "OpenLDAP" }
+
+// message is one that came by the stream.
+type message struct {
+	entry *ldap.Entry
+	state *ldap.ControlSyncState
+	info  *ldap.ControlSyncInfo
+}
+
+// session follows one server, until something goes wrong.
+func (f *Follower) session(ctx context.Context, server string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, software, err := Dial(ctx, server, &f.cfg)
+	if err != nil {
+		return err
+	}
+	s := f.begin(server, software)
+	request := ldap.NewSearchRequest(f.cfg.Layout.Suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, Filter, directory.Attributes(), nil)
+	stream := c.Syncrepl(ctx, request, 256, ldap.SyncRequestModeRefreshAndPersist, s.cookie, false)
+	messages, ended := make(chan message, 1000), make(chan error, 1)
+	go func() { // a stream that nobody reads blocks its connection, Close included
+		defer close(messages)
+		for stream.Next() {
+			m := message{entry: stream.Entry()}
+			for _, control := range stream.Controls() {
+				switch v := control.(type) {
+				case *ldap.ControlSyncState:
+					m.state = v
+				case *ldap.ControlSyncInfo:
+					m.info = v
+				}
+			}
+			select {
+			case messages <- m:
+			case <-ctx.Done():
+			}
+		}
+		ended <- stream.Err()
+	}()
+	stopped := context.AfterFunc(ctx, func() { c.Close() })
+	defer stopped()
+	err = s.follow(ctx, messages)
+	cancel()
+	for range messages { // what came is of no use any more
+	}
+	c.Close()
+	if streamed := <-ended; err == nil {
+		err = streamed
+	}
+	switch {
+	case ldap.IsErrorWithCode(err, refreshRequired), s.cookie != nil && s.refreshing && err != nil && !ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
+		f.mu.Lock()
+		f.state.Cookie = ""
+		f.mu.Unlock()
+		if s.cookie != nil {
+			return fmt.Errorf("%w: %v", errAnew, err)
+		}
+	case err == nil:
+		return errors.New("the server ended the stream")
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded):
+		return fmt.Errorf("%w: the server gives this account no more entries: raise its size limit (docs/directory.md)", err)
+	}
+	return err
+}
+
+// observation is one session with a server.
+type observation struct {
+	*Follower
+	server     string
+	software   string
+	cookie     []byte // that it began with; nil: a full refresh
+	refreshing bool
+	present    bool            // what is not told of in the refresh is gone
+	seen       map[string]bool // in the refresh
+	later      []func()        // groups, and what is gone: when all others are known
+}
+
+// begin decides with which cookie a session begins.
+func (f *Follower) begin(server, software string) *observation {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.cfg.Now()
+	s := &observation{Follower: f, server: server, software: software, refreshing: true, seen: make(map[string]bool)}
+	source := f.cfg.Layout.Suffix + " " + Filter
+	if f.state.Source != source {
+		f.state.Source, f.state.Cookie = source, ""
+	}
+	if trustworthy(software) && now.Sub(f.state.Complete) < f.cfg.Reconcile {
+		s.cookie = cookieBytes(f.state.Cookie)
+	}
+	s.present = s.cookie == nil
+	f.status.Server, f.status.Software, f.status.Since = server, software, now
+	return s
+}
+
+// follow takes in what comes: as much as there is at once is one step.
+func (s *observation) follow(ctx context.Context, messages <-chan message) error {
+	reconcile := time.NewTimer(s.cfg.Reconcile)
+	defer reconcile.Stop()
+	for {
+		var m message
+		var ok bool
+		select {
+		case m, ok = <-messages:
+		case <-reconcile.C:
+			s.mu.Lock()
+			s.state.Cookie = ""
+			s.mu.Unlock()
+			return fmt.Errorf("%w: it is read in full every %v", errAnew, s.cfg.Reconcile)
+		}
+		if !ok {
+			return nil
+		}
+		s.mu.Lock()
+		for n := 0; ok && n < 2000; n++ {
+			if err := s.take(ctx, m); err != nil {
+				s.mu.Unlock()
+				return err
+			}
+			select {
+			case m, ok = <-messages:
+				continue
+			default:
+			}
+			break
+		}
+		err := s.commit(ctx)
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take takes in one message.
+func (s *observation) take(ctx context.Context, m message) error {
+	if m.info != nil {
+		return s.inform(ctx, m.info)
+	}
+	if m.entry == nil || m.state == nil {
+		return nil
+	}
+	s.remember(m.state.Cookie)
+	sync := fmt.Sprintf("%x", m.state.EntryUUID[:])
+	if s.refreshing {
+		s.seen[sync] = true
+	}
+	quietly, now := s.state.Baseline.IsZero(), s.cfg.Now()
+	switch m.state.State {
+	case ldap.SyncStatePresent:
+	case ldap.SyncStateDelete:
+		delete(s.seen, sync)
+		s.soon(func() { s.model.see(sync, nil, quietly, now) })
+	default:
+		e := s.model.observed(m.state.EntryUUID[:], m.entry)
+		if e != nil && (e.Type == directory.Group || e.Type == directory.HostGroup) {
+			s.soon(func() { s.model.see(sync, e, quietly, now) })
+			return nil
+		}
+		s.model.see(sync, e, quietly, now)
+	}
+	return nil
+}
+
+// soon does it now, or in a refresh when all else is known: groups come before their
+// members there, and members go before their groups say so.
+func (s *observation) soon(do func()) {
+	if s.refreshing {
+		s.later = append(s.later, do)
+		return
+	}
+	do()
+}
+
+func (s *observation) remember(cookie []byte) {
+	if trustworthy(s.software) && len(cookie) > 0 && !s.refreshing {
+		s.state.Cookie = cookieText(cookie)
+	}
+}
+
+// inform takes in what the server says between entries (RFC 4533 §2.4).
+func (s *observation) inform(ctx context.Context, info *ldap.ControlSyncInfo) error {
+	switch {
+	case info.SyncIdSet != nil:
+		for _, id := range info.SyncIdSet.SyncUUIDs {
+			sync := fmt.Sprintf("%x", id[:])
+			if info.SyncIdSet.RefreshDeletes {
+				quietly, now := s.state.Baseline.IsZero(), s.cfg.Now()
+				s.soon(func() { s.model.see(sync, nil, quietly, now) })
+			} else {
+				s.seen[sync] = true
+			}
+		}
+	case info.RefreshDelete != nil && info.RefreshDelete.RefreshDone:
+		return s.refreshed(ctx, info.RefreshDelete.Cookie)
+	case info.RefreshPresent != nil:
+		s.present = true
+		if info.RefreshPresent.RefreshDone {
+			return s.refreshed(ctx, info.RefreshPresent.Cookie)
+		}
+	}
+	return nil
+}
+
+// refreshed: all that there is was told. What was not is gone, if that can be: so many
+// at once are a lost right, another base or a limit rather.
+func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
+	if !s.refreshing {
+		return nil
+	}
+	for _, do := range s.later {
+		do()
+	}
+	s.later, s.refreshing = nil, false
+	now := s.cfg.Now()
+	if s.present {
+		var gone []string
+		for sync := range s.model.entries {
+			if !s.seen[sync] {
+				gone = append(gone, sync)
+			}
+		}
+		s.state.Guard = ""
+		if most := max(50, len(s.model.entries)/10); len(gone) > most {
+			s.state.Guard = fmt.Sprintf("%d of %d entries were not shown, and that more than %d are gone at once is not believed: has the account lost a right, or the base changed?", len(gone), len(s.model.entries), most)
+			s.cfg.Logger.Error("the directory shows much less than before: nothing is taken for deleted", "not_shown", len(gone), "known", len(s.model.entries), "server", s.server)
+			s.model.step.Events = append(s.model.step.Events, directory.Watch(directory.WatchDegraded, now, now, s.state.Guard))
+		} else {
+			slices.Sort(gone)
+			for _, sync := range gone {
+				s.model.see(sync, nil, s.state.Baseline.IsZero(), now)
+			}
+		}
+		s.state.Complete = now
+	}
+	s.seen = make(map[string]bool)
+	first := s.state.Baseline.IsZero()
+	if first {
+		s.state.Baseline = now
+	}
+	s.remember(cookie)
+	s.status.Failed = ""
+	s.cfg.Logger.Info("the directory is followed", "server", s.server, "software", s.software, "entries", len(s.model.entries), "in_full", s.cookie == nil, "first", first)
+	s.model.step.Events = append(s.model.step.Events, s.expiring(now)...)
+	return s.commit(ctx)
+}
