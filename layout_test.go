@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"web":       {"session"},
 	"config":    {},
 	"directory": {},
-	"notice":    {"component"},
+	"notice":    {"component", "session"},
 	"servers":   {},
 	"cmd":       {"*"},
 }

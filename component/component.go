@@ -25,9 +25,10 @@ type Component struct {
 	cfg Config
 	log *slog.Logger
 
-	mu       sync.Mutex // guards the four below, and cfg.Rand
+	mu       sync.Mutex // guards the five below, and cfg.Rand
 	handlers map[handlerKey]IQHandler
 	message  MessageHandler
+	presence MessageHandler
 	features map[string]struct{}
 	ran      bool
 
@@ -87,6 +88,16 @@ func (c *Component) HandleMessage(h MessageHandler, features ...string) {
 	}
 	c.message = h
 	c.addFeatures(features)
+}
+
+// HandlePresence has h take all presences. Without a handler they are ignored.
+func (c *Component) HandlePresence(h MessageHandler) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.presence != nil {
+		panic("component: two handlers for presences")
+	}
+	c.presence = h
 }
 
 // AddFeatures adds to what the component says of itself.

@@ -58,7 +58,7 @@ type Message struct {
 	Stanza   stanza.Element // all of it
 }
 
-// A MessageHandler takes a message; nothing is answered for it.
+// A MessageHandler takes a message, or a presence; nothing is answered for it.
 type MessageHandler func(ctx context.Context, m Message)
 
 // answers are given for reasons of the link, not of a protocol. A fault or

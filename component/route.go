@@ -29,7 +29,9 @@ func (c *Component) read(ctx context.Context, l *link) error {
 		case e.Name == "iq":
 			c.routeIQ(ctx, l, e)
 		case e.Name == "message":
-			c.routeMessage(ctx, l, e)
+			c.routeMessage(ctx, l, c.messageHandler(), e)
+		case e.Name == "presence":
+			c.routeMessage(ctx, l, c.presenceHandler(), e)
 		}
 	}
 }
@@ -136,10 +138,20 @@ func payloadOf(iq IQ) slog.Attr {
 	return slog.Group("iq", "type", iq.Type, "payload", iq.Payload.Name, "namespace", iq.Payload.Space)
 }
 
-func (c *Component) routeMessage(ctx context.Context, l *link, e stanza.Element) {
+func (c *Component) messageHandler() MessageHandler {
 	c.mu.Lock()
-	h := c.message
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	return c.message
+}
+
+func (c *Component) presenceHandler() MessageHandler {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.presence
+}
+
+// routeMessage hands over a message or a presence.
+func (c *Component) routeMessage(ctx context.Context, l *link, h MessageHandler, e stanza.Element) {
 	if h == nil {
 		return
 	}
@@ -155,13 +167,13 @@ func (c *Component) routeMessage(ctx context.Context, l *link, e stanza.Element)
 		defer cancel()
 		defer func() {
 			if p := recover(); p != nil {
-				c.log.Error("message handler panicked", "panic", p, "stack", string(debug.Stack()))
+				c.log.Error("handler panicked", "stanza", e.Name, "panic", p, "stack", string(debug.Stack()))
 			}
 		}()
 		h(ctx, m)
 	}
 	if !c.work.take(key, size, run) {
-		c.log.Debug("too much to do, message dropped")
+		c.log.Debug("too much to do, dropped", "stanza", e.Name)
 	}
 }
 

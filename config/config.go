@@ -17,6 +17,9 @@ type Config struct {
 	Push      Push       `toml:"push"`
 	Relay     Relay      `toml:"relay"`
 	Directory *Directory `toml:"directory"` // nil: none is followed
+	Notices   Notices    `toml:"notices"`
+	Rooms     []Room     `toml:"room"`
+	Execs     []Exec     `toml:"exec"`
 	Rules     Rules      `toml:"rules"`
 	Web       Web        `toml:"web"`
 	Log       Log        `toml:"log"`
@@ -51,6 +54,7 @@ type App struct {
 	Mongoose       bool     `toml:"mongoose"`
 	Content        bool     `toml:"content"` // its devices are told who wrote what, where that is known
 	Once           bool     `toml:"once"`    // its devices do not connect when they are woken
+	Alerts         bool     `toml:"alerts"`  // its devices show notices of people who want that
 
 	// APNs
 	Topic           string `toml:"topic"`

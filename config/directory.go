@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,9 +22,8 @@ type Directory struct {
 	External     bool     `toml:"external"`
 	File         string   `toml:"file,path" default:"directory.db"`
 
-	JID        string   `toml:"jid"` // of people, with attributes in braces
-	AdminGroup string   `toml:"admin_group"`
-	Except     []string `toml:"except"`
+	JID        string `toml:"jid"` // of people, with attributes in braces
+	AdminGroup string `toml:"admin_group"`
 
 	Warn           []int         `toml:"warn_days" default:"28,14,7,3,1"`
 	PasswordMaxAge time.Duration `toml:"password_max_age" default:"0s"`
@@ -45,8 +43,8 @@ func (v *validator) directory(d *Directory) {
 	if d == nil || v.bad["directory"] {
 		return
 	}
-	if v.c.Component == nil {
-		v.fail("directory", "there is no link by which somebody could be told", "add the table [component]")
+	if v.c.Component == nil && len(v.c.Execs) == 0 {
+		v.fail("directory", "there is nobody to be told", "add the table [component] for chat, or [[exec]] for programs")
 	}
 	if len(d.Servers) == 0 {
 		v.fail("directory.servers", "is missing", `where the directory is: servers = ["ldaps://ipa.example.org"]`)
@@ -55,7 +53,10 @@ func (v *validator) directory(d *Directory) {
 		v.ldapURL(v.item("directory.servers", i), s, d)
 	}
 	v.required("directory.suffix", d.Suffix, `what is followed: suffix = "dc=example,dc=org"`)
-	if v.required("directory.jid", d.JID, `how people are called in chat: jid = "{uid}@example.org"`) && !attribute.MatchString(d.JID) {
+	if v.c.Component != nil {
+		v.required("directory.jid", d.JID, `how people are called in chat: jid = "{uid}@example.org"`)
+	}
+	if d.JID != "" && !attribute.MatchString(d.JID) {
 		v.fail("directory.jid", fmt.Sprintf("%q names no attribute", d.JID), `like "{uid}@example.org", or "{mail}"`)
 	}
 	switch {
@@ -74,11 +75,6 @@ func (v *validator) directory(d *Directory) {
 	}
 	if d.PasswordMaxAge < 0 || d.LoginFailures < 0 {
 		v.fail("directory", "password_max_age and login_failures are not below 0", "0: unknown, or not told")
-	}
-	for i, pattern := range d.Except {
-		if _, err := path.Match(pattern, ""); err != nil {
-			v.fail(v.item("directory.except", i), fmt.Sprintf("%q is no pattern", pattern), `like "group.*"`)
-		}
 	}
 }
 

@@ -51,6 +51,7 @@ func checkFiles(c *Config, mode fs.FileMode) Errors {
 	}
 	f.push(&c.Push)
 	f.directory(c.Directory)
+	f.notices(c)
 	f.store(&c.Store)
 	// The node key is made at the first start.
 	if _, err := os.Stat(c.Store.KeyFile); !errors.Is(err, fs.ErrNotExist) {

@@ -53,6 +53,7 @@ func validate(c *Config, read Errors) Errors {
 	v.families()
 	v.push(&c.Push)
 	v.directory(c.Directory)
+	v.notices()
 	v.relay(c.Relay)
 	v.rules()
 	if c.Web.Listen != "" {

@@ -160,14 +160,17 @@ func (d *diff) renamed(kind, what string) {
 }
 
 // who are the fields of a user.
-func (d *diff) who() map[string]string {
-	e, f := d.entry(), map[string]string{}
+func (d *diff) who() map[string]string { return d.by(Fields(d.entry())) }
+
+// Fields is what notices tell of a user, beside their name.
+func Fields(e *Entry) map[string]string {
+	f := make(map[string]string)
 	for name, attr := range map[string]string{"user": "uid", "name": "cn", "mail": "mail", "home": "homedirectory", "shell": "loginshell", "uid": "uidnumber", "gid": "gidnumber"} {
 		if v := e.Get(attr); v != "" {
 			f[name] = v
 		}
 	}
-	return d.by(f)
+	return f
 }
 
 // by adds who did it, where the server says so and no plugin did.

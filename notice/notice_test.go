@@ -42,9 +42,10 @@ func TestAudience(t *testing.T) {
 		{"user.disabled", nil, Audience{Person: true, Admins: true}},
 		{"user.disabled", []string{"group.*", "user.d*"}, Audience{}},
 		{"user.disabled", []string{"user"}, Audience{Person: true, Admins: true}},
-		{"made.up", nil, Audience{}},
+		{"made.up", nil, Audience{Person: true, Managers: true, Admins: true}}, // of others
+		{"made.up", []string{"*"}, Audience{}},
 	} {
-		if got := AudienceOf(c.kind, c.except); got != c.want {
+		if got := AudienceOf(&Notice{Source: fromDirectory, Kind: c.kind}, c.except); got != c.want {
 			t.Errorf("%s except %q: %+v", c.kind, c.except, got)
 		}
 	}

@@ -19,6 +19,8 @@ type Content struct {
 	Nickname string // of the sender in a room
 	Body     string
 
+	Notice bool // Body is shown under the title Sender, whatever the app is
+
 	Read bool // nothing is unread any more
 }
 
@@ -27,7 +29,7 @@ func contentOf(j session.Job) Content {
 	c := Content{Account: j.Target.Account, Channel: j.Target.Channel, CallToken: j.Target.Calls}
 	if said := j.Content; said != nil {
 		c.Encrypted, c.IV = said.Encrypted, said.IV
-		c.Sender, c.Nickname, c.Body, c.Read = said.Sender, said.Nickname, said.Body, said.Read
+		c.Sender, c.Nickname, c.Body, c.Read, c.Notice = said.Sender, said.Nickname, said.Body, said.Read, said.Notice
 	}
 	return c
 }

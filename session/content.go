@@ -12,5 +12,7 @@ type Content struct {
 	Nickname string // of the sender in a room
 	Body     string
 
+	Notice bool // Body is a text of ours, to be shown under the title Sender whatever the app is
+
 	Read bool // nothing is unread any more: what the app shows is out of date
 }

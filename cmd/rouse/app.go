@@ -38,7 +38,7 @@ type app struct {
 	listener net.Listener
 	controls net.Listener // for commands on this machine; nil: they ask the store
 	metrics  *web.Metrics
-	watch    *directoryWatch // of a directory; nil: none is followed
+	herald   *herald // nil: nobody is told of anything
 
 	cfg      atomic.Pointer[config.Config]
 	draining atomic.Bool
@@ -64,9 +64,14 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	work.add(a.workers.Run)
 	work.add(func(ctx context.Context) error { return remindDaily(ctx, a.log, ends(a.apps)) })
 	life.add(a.member.Live)
-	if a.watch != nil {
-		work.add(a.watch.follower.Run)
-		work.add(a.watch.dispatch.Run)
+	if n := a.herald; n != nil {
+		work.add(n.dispatch.Run)
+		if n.socket != nil {
+			work.add(n.takeNotices)
+		}
+		if n.watch != nil {
+			work.add(n.watch.follower.Run)
+		}
 	}
 	if a.cfg.Load().Component != nil {
 		link.add(a.member.Stand)
@@ -84,7 +89,7 @@ func (a *app) run(ctx context.Context, ready func()) error {
 	a.log.Info("stopping: what was taken is finished first")
 	err := errors.Join(failed, link.stop(), work.stop())
 	a.gateway.Close()
-	return errors.Join(err, closeProviders(a.apps), life.stop(), a.watch.close(), a.store.Close(), rest.stop())
+	return errors.Join(err, closeProviders(a.apps), life.stop(), a.herald.close(), a.store.Close(), rest.stop())
 }
 
 // close gives back what build took, when run was never called.
@@ -98,7 +103,7 @@ func (a *app) close() {
 		a.gateway.Close()
 	}
 	closeProviders(a.apps)
-	a.watch.close()
+	a.herald.close()
 	if a.store != nil {
 		a.store.Close()
 	}

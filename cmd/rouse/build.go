@@ -19,6 +19,7 @@ import (
 	"rouse/component/unifiedpush"
 	"rouse/config"
 	"rouse/gateway"
+	"rouse/notice/emit"
 	"rouse/push"
 	"rouse/push/relay"
 	"rouse/store"
@@ -115,11 +116,11 @@ func build(ctx context.Context, cfg *config.Config, now func() time.Time, logs i
 	a.metrics.Certificates(ends(a.apps))
 	remind(a.log, ends(a.apps), time.Now())
 	a.workers = push.NewWorkers(push.WorkersConfig{
-		Outbox: outbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
+		Outbox: wakeOutbox{a.gateway, a.metrics}, Apps: a.apps, Now: now, Logger: a.log,
 		Observe: func(app, kind string, o push.Outcome, _ time.Duration) { a.metrics.Wake(kind, app, o.String()) },
 	})
 
-	if a.watch, err = watchDirectory(ctx, a, cfg, now); err != nil {
+	if a.herald, err = newHerald(ctx, a, cfg, now); err != nil {
 		return nil, err
 	}
 	if cfg.Web.Listen != "" {
@@ -144,6 +145,9 @@ func (a *app) others(cfg *config.Config) map[string]http.Handler {
 	all := make(map[string]http.Handler)
 	if a.unified != nil {
 		all[unifiedpush.Path] = a.unified
+	}
+	if a.herald != nil && cfg.Notices.TokenFile != "" {
+		all[emit.Path] = a.herald.intake(cfg.Notices.Token.Reveal())
 	}
 	if providers := tigaseProviders(cfg); len(providers) > 0 && cfg.Component != nil {
 		h := tigase.Handler(tigaseRegistrar{a}, a.log, providers...)

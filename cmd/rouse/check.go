@@ -47,6 +47,7 @@ func checkCommand() command {
 				checkLink(ctx, cfg, &p)
 				checkApps(ctx, cfg, &p)
 				checkDirectory(ctx, cfg, &p)
+				checkNotices(cfg, &p)
 				return p.end()
 			}
 		},

@@ -42,7 +42,7 @@ type command struct {
 
 // commands in the order in which help shows them.
 func commands() []command {
-	return []command{serveCommand(), initCommand(), vapidCommand(), checkCommand(), statusCommand(), devicesCommand(), sendCommand(), explainCommand(), simulateCommand(), directoryCommand(), storeCommand(), demoCommand(), benchCommand(), versionCommand()}
+	return []command{serveCommand(), initCommand(), vapidCommand(), checkCommand(), statusCommand(), devicesCommand(), sendCommand(), explainCommand(), simulateCommand(), directoryCommand(), noticesCommand(), emitCommand(), storeCommand(), demoCommand(), benchCommand(), versionCommand()}
 }
 
 // usage is an error in how rouse was called.

@@ -44,7 +44,10 @@ const (
 
 // listenControl makes the socket. The store is held, so that one which is there is
 // of a process that is dead.
-func listenControl(path string) (net.Listener, error) {
+func listenControl(path string) (net.Listener, error) { return listenSocket(path, 0o600) }
+
+// listenSocket makes a socket with those rights, in place of one that is there.
+func listenSocket(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -63,7 +66,7 @@ func listenControl(path string) (net.Listener, error) {
 		return nil, err
 	}
 	ln.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, path)); err != nil {
+	if err := errors.Join(os.Chmod(made, mode), os.Rename(made, path)); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil

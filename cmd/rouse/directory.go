@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,39 +14,35 @@ import (
 	"rouse/directory/follow"
 	"rouse/directory/snapshot"
 	"rouse/notice"
-	"rouse/notice/chat"
-	"rouse/notice/dispatch"
 	"rouse/push/h2"
 )
 
-// directoryWatch follows a directory, and has people told of what happens there.
+// directoryWatch follows a directory, and makes notices of what happens there.
 type directoryWatch struct {
 	cfg      *config.Directory
 	db       *snapshot.DB
 	follower *follow.Follower
-	dispatch *dispatch.Dispatcher
+	now      func() time.Time
 }
 
-// watchDirectory makes one; nil: none is to be followed.
-func watchDirectory(ctx context.Context, a *app, cfg *config.Config, now func() time.Time) (_ *directoryWatch, err error) {
+// watchDirectory makes one; nil: none is to be followed. fresh is called when there are
+// events.
+func watchDirectory(ctx context.Context, a *app, cfg *config.Config, now func() time.Time, fresh func()) (_ *directoryWatch, err error) {
 	if cfg.Directory == nil {
 		return nil, nil
 	}
-	w := &directoryWatch{cfg: cfg.Directory}
-	if err := notice.Template(w.cfg.JID).Check(); err != nil {
-		return nil, fmt.Errorf("directory.jid: %w", err)
+	w := &directoryWatch{cfg: cfg.Directory, now: now}
+	if w.cfg.JID != "" {
+		if err := notice.Template(w.cfg.JID).Check(); err != nil {
+			return nil, fmt.Errorf("directory.jid: %w", err)
+		}
 	}
 	if w.db, err = snapshot.Open(ctx, w.cfg.File); err != nil {
 		return nil, fmt.Errorf("directory.file: %w", err)
 	}
-	to := &chat.Sender{From: cfg.Component.JID, Link: &a.link}
-	w.dispatch = dispatch.New(dispatch.Config{
-		Outbox: w, Send: to.Send, Ready: a.linked, Admins: func() []string { return w.admins(cfg.Component.Admins) },
-		Except: w.cfg.Except, Now: now, Logger: a.log,
-	})
 	f, err := followConfig(w.cfg)
 	if err == nil {
-		f.Now, f.Logger, f.Fresh = now, a.log, w.dispatch.Poke
+		f.Now, f.Logger, f.Fresh = now, a.log, fresh
 		w.follower, err = follow.New(ctx, w.db, f)
 	}
 	if err != nil {
@@ -75,12 +72,6 @@ func followConfig(d *config.Directory) (follow.Config, error) {
 	}, nil
 }
 
-// linked reports whether this process has a link by which somebody can be told.
-func (a *app) linked() bool {
-	c := a.link.now.Load()
-	return c != nil && c.Connected()
-}
-
 // admins are those of the configuration, and the members of their group.
 func (w *directoryWatch) admins(list []string) []string {
 	list = slices.Clone(list)
@@ -96,35 +87,65 @@ func (w *directoryWatch) admins(list []string) []string {
 }
 
 // person is whom an ID stands for, and where to tell them.
-func (w *directoryWatch) person(id string) dispatch.Person {
+func (w *directoryWatch) person(id string) notice.Person {
 	e := w.follower.Person(id)
 	if e == nil {
-		return dispatch.Person{Name: id, Why: "is not in the directory any more"}
+		return notice.Person{Name: id, Why: "is not in the directory any more"}
 	}
-	p := dispatch.Person{Name: e.Name()}
+	p := notice.Person{Name: e.Name()}
 	if e.Type != directory.User {
 		p.Why = "is no user"
 		return p
 	}
-	var err error
-	if p.Address, err = notice.Template(w.cfg.JID).Address(e.Get); err != nil {
-		p.Why = err.Error()
-	}
+	p.Address, p.Why = w.address(e.Get)
 	return p
 }
 
-// Waiting is part of dispatch.Outbox.
-func (w *directoryWatch) Waiting(ctx context.Context, most int) ([]dispatch.Event, error) {
-	list, err := w.db.Events(ctx, most)
-	var out []dispatch.Event
-	for _, e := range list {
-		one := dispatch.Event{N: e.N, You: sentence(e.You), Notice: notice.Notice{ID: e.Key, Kind: e.Kind, Severity: string(e.Severity), At: e.At, Text: sentence(e.Text)}}
-		for _, id := range e.People {
-			one.People = append(one.People, w.person(id))
-		}
-		out = append(out, one)
+// address makes the bare JID of somebody, or says why there is none.
+func (w *directoryWatch) address(get func(attr string) string) (address, why string) {
+	if w.cfg.JID == "" {
+		return "", "directory.jid says not how people are called"
 	}
-	return out, err
+	address, err := notice.Template(w.cfg.JID).Address(get)
+	if err != nil {
+		return "", err.Error()
+	}
+	return address, ""
+}
+
+// notice makes one of an event.
+func (w *directoryWatch) notice(e directory.Event) notice.Notice {
+	n := notice.Notice{ID: e.Key, Source: "directory", Kind: e.Kind, Severity: notice.Severity(e.Severity), At: e.At, Subject: e.Name,
+		Text: sentence(e.Text), You: sentence(e.You), Fields: e.Fields}
+	for _, id := range e.People {
+		p := w.person(id)
+		if p.Address == "" && p.Name == id { // who is gone is still called something
+			p.Name = e.Name
+		}
+		n.People = append(n.People, p)
+	}
+	if len(e.People) == 1 { // programs get to know them
+		if who := w.follower.Person(e.People[0]); who != nil && who.Type.Person() {
+			fields := directory.Fields(who)
+			maps.Copy(fields, n.Fields)
+			n.Fields = fields
+		}
+	}
+	for _, id := range w.follower.Managers(e.Of) {
+		n.Managers = append(n.Managers, w.person(id))
+	}
+	return n
+}
+
+// deleted gives the account of somebody whose entry is gone for good; empty: nobody is.
+func (w *directoryWatch) deleted(e directory.Event) string {
+	if e.Kind != directory.UserDeleted {
+		return ""
+	}
+	address, _ := w.address(func(attr string) string { // what events tell of users
+		return e.Fields[map[string]string{"uid": "user", "cn": "name", "mail": "mail", "homedirectory": "home", "loginshell": "shell", "uidnumber": "uid", "gidnumber": "gid"}[attr]]
+	})
+	return address
 }
 
 // sentence begins and ends as one.
@@ -136,19 +157,6 @@ func sentence(s string) string {
 		s = string(s[0]-'a'+'A') + s[1:]
 	}
 	return s + "."
-}
-
-// Done is part of dispatch.Outbox.
-func (w *directoryWatch) Done(ctx context.Context, n int64) error { return w.db.Done(ctx, n) }
-
-// Delivered is part of dispatch.Outbox.
-func (w *directoryWatch) Delivered(ctx context.Context, id string) ([]string, error) {
-	return w.db.Delivered(ctx, id)
-}
-
-// Deliver is part of dispatch.Outbox.
-func (w *directoryWatch) Deliver(ctx context.Context, id, address string, at time.Time) error {
-	return w.db.Deliver(ctx, id, address, at)
 }
 
 // close gives the snapshot back.

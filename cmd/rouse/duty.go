@@ -100,8 +100,8 @@ func (a *app) onLink(lost context.Context, s component.State) {
 	switch s.Kind {
 	case component.Up:
 		a.gateway.LinkUp(lost)
-		if a.watch != nil {
-			a.watch.dispatch.Poke()
+		if a.herald != nil {
+			a.herald.linkUp()
 		}
 	case component.Down:
 		a.gateway.LinkDown()

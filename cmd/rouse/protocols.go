@@ -46,6 +46,11 @@ func protocols(c *component.Component, a *app) {
 	if len(cfg.Component.Hosts) > 0 {
 		list = append(list, people.Commands(peopleDesk{a}, cfg.Component.Admins, time.Now)...)
 	}
+	if len(cfg.Component.Hosts) > 0 || len(cfg.Component.Admins) > 0 || a.herald != nil {
+		b := newBot(a)
+		list = append(list, b.Commands()...)
+		a.hear(c, b)
+	}
 	if len(list) > 0 {
 		info.Commands = adhoc.Handle(c, a.log, list...)
 	}

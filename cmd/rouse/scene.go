@@ -22,23 +22,25 @@ import (
 // Push that speak the real protocols. rouse itself is a process of its own, so that it can be killed.
 // The demo and the scenario tests play on it.
 type scene struct {
-	dir     string
-	server  server
-	prosody *lab.Prosody // the server, where it is one
-	clients *lab.Clients
-	apns    *pushtest.APNs
-	fcm     *pushtest.FCM
-	webpush *pushtest.WebPush
-	vapid   []byte     // our key for it
-	redis   *lab.Redis // nil: the store is a file
-	store   string     // what [store] says
-	rules   string     // what [rules] says
-	web     string     // host:port of rouse's listener
-	program []string   // how rouse is started: path and arguments before the command
-	env     []string
-	rouse   *exec.Cmd
-	ended   chan error
-	log     *os.File
+	dir       string
+	server    server
+	prosody   *lab.Prosody // the server, where it is one
+	clients   *lab.Clients
+	apns      *pushtest.APNs
+	fcm       *pushtest.FCM
+	webpush   *pushtest.WebPush
+	vapid     []byte     // our key for it
+	redis     *lab.Redis // nil: the store is a file
+	store     string     // what [store] says
+	rules     string     // what [rules] says
+	component string     // what [component] says besides
+	ios       string     // what the [[app]] of apns says besides
+	web       string     // host:port of rouse's listener
+	program   []string   // how rouse is started: path and arguments before the command
+	env       []string
+	rouse     *exec.Cmd
+	ended     chan error
+	log       *os.File
 }
 
 // The apps of a scene, and the names of what devices register with.
@@ -119,6 +121,7 @@ jid     = %q
 address = %q
 secret  = %q
 hosts   = [%q]
+%s
 
 [store]
 %s
@@ -135,6 +138,7 @@ key_id   = %q
 team_id  = %q
 endpoint = %q
 ca_file  = %q
+%s
 
 [[app]]
 name             = %q
@@ -156,8 +160,8 @@ listen = %q
 
 [log]
 level = "debug"
-`, jid, address, secret, host, s.store, s.rules,
-		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA,
+`, jid, address, secret, host, s.component, s.store, s.rules,
+		sceneIOS, sceneTopic, key, s.apns.KeyID(), s.apns.TeamID(), s.apns.URL(), apnsCA, s.ios,
 		sceneAndroid, credentials, s.fcm.URL(), fcmCA,
 		sceneWeb, vapid, webCA, s.web)
 	return os.WriteFile(s.config(), []byte(text), 0o600)

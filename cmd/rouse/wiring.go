@@ -33,13 +33,13 @@ func (s relayServer) Publish(ctx context.Context, r relay.PublishRequest) error 
 	return err
 }
 
-// outbox lets push.Workers work on the gateway, and measures.
-type outbox struct {
+// wakeOutbox lets push.Workers work on the gateway, and measures.
+type wakeOutbox struct {
 	*gateway.Gateway
 	metrics *web.Metrics
 }
 
-func (o outbox) Settle(ctx context.Context, j session.Job, s session.Settlement) error {
+func (o wakeOutbox) Settle(ctx context.Context, j session.Job, s session.Settlement) error {
 	err := o.Gateway.Settle(ctx, j, s)
 	if err == nil && s.Verdict == session.Sent {
 		o.metrics.WakeLatency(s.Latency)

@@ -140,6 +140,16 @@ func (f *Follower) Person(id string) *directory.Entry {
 	return f.model.byID[id]
 }
 
+// User gives the user of a name; nil: there is none.
+func (f *Follower) User(name string) *directory.Entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e := f.model.byUID[name]; e != nil && e.Type == directory.User {
+		return e
+	}
+	return nil
+}
+
 // Users gives the users, in the order of their names. They are not to be changed.
 func (f *Follower) Users() (list []*directory.Entry) {
 	f.mu.Lock()
@@ -180,6 +190,31 @@ func (f *Follower) Members(name string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Managers gives the IDs of the users who manage an entry: managedBy of hosts and
+// services, memberManager of groups, with the members of groups that do.
+func (f *Follower) Managers(id string) (list []string) {
+	f.mu.Lock()
+	e := f.model.byID[id]
+	var groups []string
+	if e != nil && e.Type != directory.User {
+		for _, dn := range append(slices.Clone(e.Attrs["managedby"]), e.Attrs["membermanager"]...) {
+			switch m := f.model.byDN[directory.Fold(dn)]; {
+			case m == nil:
+			case m.Type == directory.User:
+				list = append(list, m.ID)
+			case m.Type == directory.Group:
+				groups = append(groups, m.Name())
+			}
+		}
+	}
+	f.mu.Unlock()
+	for _, g := range groups {
+		list = append(list, f.Members(g)...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // commit writes what was seen, with the state.

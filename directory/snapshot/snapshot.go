@@ -31,12 +31,6 @@ CREATE TABLE told (
   key TEXT PRIMARY KEY,
   at  INTEGER NOT NULL   -- seconds since 1970
 ) WITHOUT ROWID;
-CREATE TABLE delivered (
-  id      TEXT NOT NULL, -- of the notice
-  address TEXT NOT NULL, -- of who was told
-  at      INTEGER NOT NULL,
-  PRIMARY KEY (id, address)
-) WITHOUT ROWID;
 CREATE TABLE state (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -249,32 +243,8 @@ func (d *DB) Told(ctx context.Context) (map[string]bool, error) {
 	return keys, rows.Err()
 }
 
-// Delivered gives who was told of an event, by its key.
-func (d *DB) Delivered(ctx context.Context, id string) (list []string, err error) {
-	rows, err := d.db.QueryContext(ctx, "SELECT address FROM delivered WHERE id = ?", id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var address string
-		if err := rows.Scan(&address); err != nil {
-			return nil, err
-		}
-		list = append(list, address)
-	}
-	return list, rows.Err()
-}
-
-// Deliver puts on record that somebody was told.
-func (d *DB) Deliver(ctx context.Context, id, address string, at time.Time) error {
-	_, err := d.db.ExecContext(ctx, "INSERT INTO delivered (id, address, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id, address, at.Unix())
-	return err
-}
-
 // Forget takes out the keys that were told before a time: nothing comes again by then.
 func (d *DB) Forget(ctx context.Context, before time.Time) error {
 	_, err := d.db.ExecContext(ctx, "DELETE FROM told WHERE at < ?", before.Unix())
-	_, err2 := d.db.ExecContext(ctx, "DELETE FROM delivered WHERE at < ?", before.Unix())
-	return errors.Join(err, err2)
+	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"rouse/component/stanza"
 	"rouse/notice"
+	"rouse/notice/outbox"
 )
 
 // wire keeps what is sent, and answers to all IQs the same.
@@ -38,7 +39,7 @@ func TestSend(t *testing.T) {
 		"nobody answered ever": {context.DeadlineExceeded, false, false},
 	} {
 		w := &wire{answer: c.answer}
-		err := (&Sender{From: "rouse.x", Link: w}).Send(t.Context(), notice.Notice{ID: "id1", Text: "Your <password>."}, "juliet@x.test")
+		err := (&Sender{From: "rouse.x", Link: w}).Send(t.Context(), outbox.Delivery{Delivery: notice.Delivery{Address: "juliet@x.test", Text: "Your <password>."}, Notice: notice.Notice{ID: "id1"}})
 		if (err == nil) != c.told || errors.Is(err, notice.ErrUndeliverable) != c.never {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -49,7 +49,7 @@ func (p Profile) Apple(n push.Notification, voip bool) (ApplePush, error) {
 		if f.badge {
 			a.Badge = n.Count
 		}
-		if f.rewrites {
+		if f.rewrites && !n.Content.Notice {
 			a.MutableContent = 1 // what runs the extension; content-available alone never does
 		}
 		return a

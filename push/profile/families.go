@@ -26,6 +26,8 @@ var general = map[session.Class]Alert{
 // text is what a push shows; false: it is silent.
 func (f *format) text(n push.Notification) (Alert, bool) {
 	switch {
+	case n.Content.Notice:
+		return Alert{Title: n.Content.Sender, Body: n.Content.Body}, true
 	case !n.Class.Shown():
 		return Alert{}, false
 	case f.alert != nil:

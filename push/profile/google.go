@@ -33,7 +33,7 @@ func (f *format) message(n push.Notification) GooglePush {
 	out := GooglePush{Data: f.data(n), Collapse: f.collapse(n)}
 	if text, shown := f.text(n); shown && f.shows {
 		out.Alert = &text
-		if f.alert != nil {
+		if f.alert != nil && !n.Content.Notice {
 			out.Tag = n.Content.Sender
 		}
 	}
@@ -44,6 +44,9 @@ func (f *format) message(n push.Notification) GooglePush {
 // meaning keeps the message from being empty.
 func (f *format) data(n push.Notification) map[string]string {
 	data := make(map[string]string)
+	if n.Content.Notice {
+		return map[string]string{"title": n.Content.Sender, "body": n.Content.Body}
+	}
 	for key, value := range f.keys(n) {
 		data[key] = fmt.Sprint(value)
 	}
@@ -68,7 +71,10 @@ func (g GooglePush) size() int {
 // and nothing for calls. A hundred pending messages without collapse_key make FCM
 // throw away all of them.
 func (f *format) collapse(n push.Notification) string {
-	if n.Class.Importance().Collapse == session.Alone {
+	switch {
+	case n.Content.Notice:
+		return n.Collapse
+	case n.Class.Importance().Collapse == session.Alone:
 		return ""
 	}
 	if f.hashed {
