@@ -11,10 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
-
-	"github.com/go-ldap/ldap/v3"
 )
 
 //go:embed ipa.schema
@@ -78,11 +74,8 @@ syncprov-sessionlog 10000
 
 // Slapd is an OpenLDAP server.
 type Slapd struct {
+	process
 	dir string
-	url string
-	cmd *exec.Cmd
-	end chan error
-	log *os.File
 }
 
 // StartSlapd makes one in a directory, with the entries of an LDIF beside the tree.
@@ -91,7 +84,7 @@ func StartSlapd(ctx context.Context, dir string, ldif []byte) (*Slapd, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Slapd{dir: dir, url: "ldap://" + l.Addr().String()}
+	s := &Slapd{process: process{name: "slapd", url: "ldap://" + l.Addr().String(), manager: Manager}, dir: dir}
 	err = errors.Join(l.Close(), os.MkdirAll(filepath.Join(dir, "db"), 0o700),
 		os.WriteFile(filepath.Join(dir, "ipa.schema"), schema, 0o600),
 		os.WriteFile(filepath.Join(dir, "slapd.conf"), fmt.Appendf(nil, slapdConf, dir), 0o600))
@@ -109,59 +102,9 @@ func StartSlapd(ctx context.Context, dir string, ldif []byte) (*Slapd, error) {
 	return s, s.Start(ctx)
 }
 
-// URL is where it is.
-func (s *Slapd) URL() string { return s.url }
-
 // Start starts it again.
 func (s *Slapd) Start(ctx context.Context) error {
-	s.cmd = exec.Command("/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.url)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	s.end = make(chan error, 1)
-	go func(c *exec.Cmd, end chan error) { end <- c.Wait() }(s.cmd, s.end)
-	for {
-		c, err := s.Conn()
-		if err == nil {
-			return c.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("slapd does not answer: %w", err)
-		case why := <-s.end:
-			log, _ := os.ReadFile(s.log.Name())
-			return fmt.Errorf("slapd ended: %v: %s", why, log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Kill ends it as a crash would; Stop in good order.
-func (s *Slapd) Kill() error { return s.signal(syscall.SIGKILL) }
-
-// Stop ends it in good order.
-func (s *Slapd) Stop() error { return s.signal(syscall.SIGTERM) }
-
-func (s *Slapd) signal(sig syscall.Signal) error {
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		return err
-	}
-	<-s.end
-	return nil
-}
-
-// Conn is a connection that may do everything.
-func (s *Slapd) Conn() (*ldap.Conn, error) {
-	c, err := ldap.DialURL(s.url)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Bind(Manager, Password); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
+	return s.start(ctx, "/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.url)
 }
 
 // Person is an entry of a user, as an LDIF, with more lines.

@@ -186,6 +186,9 @@ func (f *Follower) begin(server, software string) *observation {
 	return s
 }
 
+// atOnce is how many messages are one step at most.
+const atOnce = 2000
+
 // follow takes in what comes: as much as there is at once is one step.
 func (s *observation) follow(ctx context.Context, messages <-chan message) error {
 	reconcile := time.NewTimer(s.cfg.Reconcile)
@@ -205,10 +208,13 @@ func (s *observation) follow(ctx context.Context, messages <-chan message) error
 			return nil
 		}
 		s.mu.Lock()
-		for n := 0; ok && n < 2000; n++ {
+		for n := 1; ok; n++ {
 			if err := s.take(ctx, m); err != nil {
 				s.mu.Unlock()
 				return err
+			}
+			if n == atOnce { // whatever is read is taken
+				break
 			}
 			select {
 			case m, ok = <-messages:
