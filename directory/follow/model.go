@@ -19,6 +19,7 @@ type model struct {
 	layout  directory.Layout
 	options directory.Options
 	entries map[string]*directory.Entry // by Sync
+	kept    map[string]bool             // attributes, in lower case
 	byID    map[string]*directory.Entry
 	byDN    map[string]*directory.Entry // folded
 	byUID   map[string]*directory.Entry // users
@@ -37,7 +38,7 @@ func load(ctx context.Context, db *snapshot.DB, layout directory.Layout, o direc
 }
 
 func newModel(layout directory.Layout, o directory.Options) *model {
-	return &model{layout: layout, options: o, entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
+	return &model{layout: layout, options: o, kept: wanted(), entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
 		byDN: make(map[string]*directory.Entry), byUID: make(map[string]*directory.Entry), groups: make(map[string]*directory.Entry)}
 }
 
@@ -104,10 +105,9 @@ func (m *model) remove(e *directory.Entry) {
 // observed makes an entry of what a server sent; nil: it is of no interest.
 func (m *model) observed(uuid []byte, sent *ldap.Entry) *directory.Entry {
 	e := &directory.Entry{Sync: hex.EncodeToString(uuid), DN: sent.DN, Attrs: make(map[string][]string)}
-	kept := wanted()
 	for _, a := range sent.Attributes {
 		name := strings.ToLower(a.Name)
-		if !kept[name] || len(a.ByteValues) == 0 {
+		if !m.kept[name] || len(a.ByteValues) == 0 {
 			continue // a server may send more than was asked for
 		}
 		values := slices.Clone(a.Values)
