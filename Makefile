@@ -8,7 +8,7 @@
 #               decide a million random histories, ORACLE="-oracle.seed=7"
 # make fuzz     each fuzz target for FUZZTIME (default 30s)
 
-SERVERS = prosody prosody-modules lua-dbi-sqlite3 lua-luaossl ejabberd python3-slixmpp redis-server sqlite3 slapd 389-ds-base curl msmtp
+SERVERS = prosody prosody-modules lua-dbi-sqlite3 lua-luaossl ejabberd python3-slixmpp redis-server sqlite3 slapd 389-ds-base krb5-kdc krb5-admin-server libsasl2-modules-gssapi-mit curl msmtp
 TOOLS = git gcc libc6-dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s

@@ -20,6 +20,9 @@ type Directory struct {
 	PasswordFile string   `toml:"password_file,path"`
 	Password     Secret   `toml:"-"` // what PasswordFile holds
 	External     bool     `toml:"external"`
+	Keytab       string   `toml:"keytab,path"` // for GSSAPI, as Principal
+	Principal    string   `toml:"principal"`
+	Krb5Conf     string   `toml:"krb5_conf,path" default:"/etc/krb5.conf"`
 	File         string   `toml:"file,path" default:"directory.db"`
 
 	JID        string `toml:"jid"` // of people, with attributes in braces
@@ -29,6 +32,8 @@ type Directory struct {
 	PasswordMaxAge time.Duration `toml:"password_max_age" default:"0s"`
 	LoginFailures  int           `toml:"login_failures" default:"0"`
 	Reconcile      time.Duration `toml:"reconcile" default:"12h"`
+	LockServers    []string      `toml:"lock_servers"` // LDAP URLs
+	Degraded       time.Duration `toml:"degraded_after" default:"5m"`
 }
 
 // The layouts of a Directory.
@@ -36,6 +41,8 @@ const (
 	FreeIPA = "freeipa"
 	Plain   = "plain"
 )
+
+var principal = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
 
 var attribute = regexp.MustCompile(`\{[A-Za-z][A-Za-z0-9;-]*\}`)
 
@@ -59,9 +66,18 @@ func (v *validator) directory(d *Directory) {
 	if d.JID != "" && !attribute.MatchString(d.JID) {
 		v.fail("directory.jid", fmt.Sprintf("%q names no attribute", d.JID), `like "{uid}@example.org", or "{mail}"`)
 	}
+	for i, s := range d.LockServers {
+		v.ldapURL(v.item("directory.lock_servers", i), s, d)
+	}
 	switch {
 	case d.External && d.BindDN != "":
 		v.fail("directory.external", "there is a bind_dn as well", "keep one of both")
+	case d.Keytab != "" && (d.External || d.BindDN != ""):
+		v.fail("directory.keytab", "there is another way to bind as well", "keep one of keytab, bind_dn and external")
+	case d.Keytab != "" && !principal.MatchString(d.Principal):
+		v.fail("directory.principal", fmt.Sprintf("%q is not whose key the keytab has", d.Principal), `like "rouse/host.example.org@EXAMPLE.ORG"`)
+	case d.Keytab == "" && d.Principal != "":
+		v.fail("directory.principal", "has no key", "name its keytab in directory.keytab")
 	case d.BindDN != "" && d.PasswordFile == "":
 		v.fail("directory.bind_dn", "has no password", "put it into a file, mode 0600, and name that in directory.password_file")
 	case d.BindDN == "" && d.PasswordFile != "":
@@ -69,6 +85,9 @@ func (v *validator) directory(d *Directory) {
 	}
 	if len(d.Warn) > 16 || slices.ContainsFunc(d.Warn, func(n int) bool { return n < 1 || n > 365 }) {
 		v.fail("directory.warn_days", "is out of range", "from 1 to 365 days, 16 of them at most")
+	}
+	if d.Degraded < time.Second || d.Degraded > 24*time.Hour {
+		v.fail("directory.degraded_after", fmt.Sprintf("%v is out of range", d.Degraded), `from "1s" to "24h"`)
 	}
 	if d.Reconcile < time.Minute || d.Reconcile > 7*24*time.Hour {
 		v.fail("directory.reconcile", fmt.Sprintf("%v is out of range", d.Reconcile), `from "1m" to "168h"`)
@@ -96,6 +115,9 @@ func (f *fileChecker) directory(d *Directory) {
 	}
 	if d.PasswordFile != "" {
 		d.Password = f.secret("directory.password_file", d.PasswordFile)
+	}
+	if d.Keytab != "" {
+		f.private("directory.keytab", d.Keytab, maxKey)
 	}
 	f.authorities("directory.ca_file", d.CAFile)
 }

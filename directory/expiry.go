@@ -24,23 +24,24 @@ const far = 9 * 365 * 24 * time.Hour
 // itself, certificates. Of several warnings that are due only the most urgent is
 // given, so that nobody who was away gets five; and nothing twice. Users who cannot
 // log in are not warned, nor is a password that was reset: it is to be changed at once.
-func Expiring(e *Entry, x Expiry, now time.Time) []Event {
+// Until next there will be nothing else, unless the entry changes; zero: never.
+func Expiring(e *Entry, x Expiry, now time.Time) (list []Event, next time.Time) {
 	r := &expiring{e: e, x: x, now: now}
 	switch e.Type {
 	case User:
 		if e.Disabled() {
-			return nil
+			return nil, next
 		}
 		r.password()
 		r.runsOut(e.Time("krbprincipalexpiration"), PrincipalExpiring, PrincipalExpired, "the account "+e.Name(), "your account "+e.Name(), nil)
 	case Host, Service:
 	default:
-		return nil
+		return nil, next
 	}
 	for _, c := range Newest(e.Certificates()) {
 		r.runsOut(c.NotAfter, CertExpiring, CertExpired, "a certificate of "+e.Name()+" ("+c.Subject+")", "your certificate "+c.Subject, c.fields(), c.Fingerprint)
 	}
-	return r.events
+	return r.events, r.next
 }
 
 type expiring struct {
@@ -48,6 +49,14 @@ type expiring struct {
 	x      Expiry
 	now    time.Time
 	events []Event
+	next   time.Time
+}
+
+// later notes that something will be told at a time.
+func (r *expiring) later(at time.Time) {
+	if at.After(r.now) && (r.next.IsZero() || at.Before(r.next)) {
+		r.next = at
+	}
 }
 
 func (r *expiring) password() {
@@ -76,7 +85,14 @@ func PasswordEnd(e *Entry, maxAge time.Duration) (end, changed time.Time) {
 
 // runsOut adds what is to be told of something that ends at a time.
 func (r *expiring) runsOut(end time.Time, soon, over, what, yours string, fields map[string]string, unlike ...string) {
-	if end.IsZero() || end.Sub(r.now) > far {
+	if end.IsZero() {
+		return
+	}
+	r.later(end)
+	for _, d := range r.x.Days {
+		r.later(end.AddDate(0, 0, -d))
+	}
+	if end.Sub(r.now) > far {
 		return
 	}
 	value := end.Format(time.RFC3339)

@@ -18,7 +18,8 @@ import (
 
 func expiringAt(at time.Time, told map[string]bool, e *Entry) string {
 	var list []string
-	for _, ev := range Expiring(e, Expiry{Days: Warnings(), Since: noon.AddDate(0, 0, -1), Told: func(k string) bool { return told[k] }}, at) {
+	events, _ := Expiring(e, Expiry{Days: Warnings(), Since: noon.AddDate(0, 0, -1), Told: func(k string) bool { return told[k] }}, at)
+	for _, ev := range events {
 		list = append(list, fmt.Sprintf("%s %s: %s", ev.Kind, ev.Severity, ev.You))
 		if told != nil {
 			told[ev.Key] = true
@@ -80,7 +81,7 @@ func TestWhoIsNotWarned(t *testing.T) {
 
 func TestOtherPasswords(t *testing.T) {
 	e := entry("user juliet pwdchangedtime=20261030120000Z")
-	if got := Expiring(e, Expiry{Days: []int{7}, MaxAge: 30 * 24 * time.Hour, Told: func(string) bool { return false }}, noon); len(got) != 1 || got[0].Fields["left"] != "2 days" {
+	if got, _ := Expiring(e, Expiry{Days: []int{7}, MaxAge: 30 * 24 * time.Hour, Told: func(string) bool { return false }}, noon); len(got) != 1 || got[0].Fields["left"] != "2 days" {
 		t.Errorf("ppolicy: %+v", got)
 	}
 	if got := expiringAt(noon, map[string]bool{}, entry("user juliet shadowlastchange=20724 shadowmax=62")); got != "password.expiring warning: your password runs out in 36 hours, on 2026-11-29 00:00 UTC" {
@@ -143,7 +144,9 @@ func TestNothingTwice(t *testing.T) {
 		seen := map[string]bool{}
 		for over := false; !over; {
 			over = !at.Before(end)
-			for _, ev := range Expiring(e, Expiry{Days: Warnings(), Since: noon, Told: func(k string) bool { return told[k] }}, at) {
+			x := Expiry{Days: Warnings(), Since: noon, Told: func(k string) bool { return told[k] }}
+			events, next := Expiring(e, x, at)
+			for _, ev := range events {
 				if seen[ev.Key] {
 					t.Fatalf("twice: %+v", ev)
 				}
@@ -156,6 +159,17 @@ func TestNothingTwice(t *testing.T) {
 					t.Fatalf("%d days after %d", days, last)
 				}
 				last = days
+			}
+			if !over { // until next there is nothing else, and then there is
+				between := at.Add(time.Duration(rapid.Int64Range(0, int64(next.Sub(at))-1).Draw(t, "between")))
+				if more, _ := Expiring(e, x, between); len(more) > 0 {
+					t.Fatalf("at %v, before %v: %+v", between, next, more)
+				}
+				if more, _ := Expiring(e, x, next); len(more) != 1 {
+					t.Fatalf("at %v: %+v", next, more)
+				}
+			} else if !next.IsZero() {
+				t.Fatalf("after the end there is something at %v", next)
 			}
 			at = at.Add(time.Duration(rapid.IntRange(1, 10*24*60).Draw(t, "minutes")) * time.Minute)
 		}

@@ -15,11 +15,12 @@ import (
 
 func benchCommand() command {
 	return command{
-		name: "bench", args: "wake|fleet|store [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
+		name: "bench", args: "wake|fleet|store|directory [flags]", about: "measure what a wake costs, beside the same made of stock libraries",
 		more: "wake: each wake comes in as a stanza on a real socket, is made durable, answered, sent to a stand-in for APNs and settled.\n" +
 			"fleet: users fall asleep, get a message and come back, at random; what an event costs, by how many users there are.\n" +
 			"The XMPP server and APNs are played by this process; what is measured runs in a process of its own.\n" +
 			"`rouse bench store [--redis URL] [--n N] [--repeats N] [--json]` measures decisions of the store beside a floor of as many bytes.\n" +
+			"`rouse bench directory [--users N] [--repeats N] [--json]` measures how a directory is read, beside a plain search; it starts a slapd.\n" +
 			"docs/performance.md says what the figures mean.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			b := bench{again: again}
@@ -39,8 +40,11 @@ func benchCommand() command {
 				if len(args) > 0 && args[0] == "store" {
 					return benchStore(io, args[1:])
 				}
+				if len(args) > 0 && args[0] == "directory" {
+					return benchDirectory(io, args[1:])
+				}
 				if len(args) == 0 || args[0] != "wake" && args[0] != "fleet" {
-					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, fleet or store"}
+					return usage{text: "bench: what is to be measured?", hint: "rouse bench wake, fleet, store or directory"}
 				}
 				what := "bench " + args[0]
 				if err := parseFlags(fs, "bench", what, args[1:]); err != nil {

@@ -89,7 +89,7 @@ func (a *app) hear(c *component.Component, b *bot.Bot) {
 				return
 			}
 			if id, why, ok := chat.Bounced(&m.Stanza); ok {
-				known, err := h.outbox.Bounce(ctx, id, m.From.Bare().String(), why)
+				known, err := h.outbox.Bounce(ctx, id, m.From.Bare().String(), why, h.now())
 				if err != nil || known {
 					a.log.Warn("what somebody was told came back", "id", id, "why", why, "err", err)
 				}

@@ -65,9 +65,12 @@ func followConfig(d *config.Directory) (follow.Config, error) {
 	if d.External {
 		bind = follow.External()
 	}
+	if d.Keytab != "" {
+		bind = follow.Kerberos(d.Principal, d.Keytab, d.Krb5Conf)
+	}
 	return follow.Config{
 		Servers: d.Servers, StartTLS: d.StartTLS, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Bind: bind, Layout: layout,
-		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile,
+		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile, LockServers: d.LockServers, Degraded: d.Degraded,
 		Expiry: directory.Expiry{Days: d.Warn, MaxAge: d.PasswordMaxAge},
 	}, nil
 }

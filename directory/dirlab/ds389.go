@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 //go:embed ipa.ldif
@@ -166,12 +167,14 @@ func (s *DS389) Errors() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// Bulk makes so many users, as an LDIF.
-func Bulk(n int) []byte {
+// Bulk makes so many users, as an LDIF. Their passwords run out 29 to 89 days after a
+// time, which is no news at that time.
+func Bulk(n int, now time.Time) []byte {
 	var b bytes.Buffer
 	for i := range n {
-		b.WriteString(strings.NewReplacer("uidNumber: 1000", fmt.Sprintf("uidNumber: %d", 10_000+i), "gidNumber: 1000", fmt.Sprintf("gidNumber: %d", 10_000+i)).
-			Replace(Person(fmt.Sprintf("u%05d", i)))) // an index of the same value for all is slow
+		number := fmt.Sprint(10_000 + i)
+		b.WriteString(strings.NewReplacer("uidNumber: 1000", "uidNumber: "+number, "gidNumber: 1000", "gidNumber: "+number).
+			Replace(Person(fmt.Sprintf("u%05d", i), "krbLastPwdChange: 20260101000000Z", "krbPasswordExpiration: "+now.AddDate(0, 0, 29+i%61).UTC().Format("20060102150405Z"))))
 	}
 	return b.Bytes()
 }

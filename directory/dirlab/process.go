@@ -26,6 +26,7 @@ type process struct {
 	cmd                *exec.Cmd
 	end                chan error
 	log                *os.File
+	env                []string // beside that of this process
 }
 
 // URL is where it is.
@@ -34,6 +35,9 @@ func (p *process) URL() string { return p.url }
 func (p *process) start(ctx context.Context, program string, args ...string) error {
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if len(p.env) > 0 {
+		p.cmd.Env = append(os.Environ(), p.env...)
+	}
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ moduleload memberof
 moduleload refint
 moduleload ppolicy
 serverID 1
-sizelimit unlimited
+%[2]ssizelimit unlimited
 database config
 rootdn "cn=config"
 database mdb
@@ -75,19 +76,55 @@ syncprov-sessionlog 10000
 // Slapd is an OpenLDAP server.
 type Slapd struct {
 	process
-	dir string
+	dir     string
+	options Options
+	tls     string
+}
+
+// LDAPS is where it is by TLS.
+func (s *Slapd) LDAPS() string { return s.tls }
+
+// LDAPI is where it is on this machine.
+func (s *Slapd) LDAPI() string { return "ldapi://" + filepath.Join(s.dir, "ldapi") }
+
+// Options are ways to a slapd beside a plain connection.
+type Options struct {
+	Certificate, Key string // files, for StartTLS and ldaps
+	KDC              *KDC   // for GSSAPI
+}
+
+// config is what slapd.conf has for them. Whoever comes by ldapi as the owner of this
+// process, or with a key of the KDC, is the notifier.
+func (o Options) config() string {
+	text := fmt.Sprintf("authz-regexp gidNumber=.*,cn=peercred,cn=external,cn=auth %[1]s\nauthz-regexp uid=rouse/.*,cn=gssapi,cn=auth %[1]s\n", Notifier)
+	if o.Certificate != "" {
+		text += fmt.Sprintf("TLSCertificateFile %s\nTLSCertificateKeyFile %s\n", o.Certificate, o.Key)
+	}
+	if o.KDC != nil {
+		text += "sasl-host localhost\nsasl-realm " + Realm + "\n"
+	}
+	return text
 }
 
 // StartSlapd makes one in a directory, with the entries of an LDIF beside the tree.
 func StartSlapd(ctx context.Context, dir string, ldif []byte) (*Slapd, error) {
+	return StartSlapdWith(ctx, dir, ldif, Options{})
+}
+
+// StartSlapdWith is StartSlapd with more ways to it.
+func StartSlapdWith(ctx context.Context, dir string, ldif []byte, o Options) (*Slapd, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &Slapd{process: process{name: "slapd", url: "ldap://" + l.Addr().String(), manager: Manager}, dir: dir}
-	err = errors.Join(l.Close(), os.MkdirAll(filepath.Join(dir, "db"), 0o700),
+	tls, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s := &Slapd{options: o, tls: "ldaps://" + tls.Addr().String(), process: process{name: "slapd", url: "ldap://" + l.Addr().String(), manager: Manager}, dir: dir}
+	err = errors.Join(l.Close(), tls.Close(), os.MkdirAll(filepath.Join(dir, "db"), 0o700),
 		os.WriteFile(filepath.Join(dir, "ipa.schema"), schema, 0o600),
-		os.WriteFile(filepath.Join(dir, "slapd.conf"), fmt.Appendf(nil, slapdConf, dir), 0o600))
+		os.WriteFile(filepath.Join(dir, "slapd.conf"), fmt.Appendf(nil, slapdConf, dir, o.config()), 0o600))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +141,14 @@ func StartSlapd(ctx context.Context, dir string, ldif []byte) (*Slapd, error) {
 
 // Start starts it again.
 func (s *Slapd) Start(ctx context.Context) error {
-	return s.start(ctx, "/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.url)
+	urls := s.url + " ldapi://" + url.QueryEscape(filepath.Join(s.dir, "ldapi"))
+	if s.options.Certificate != "" {
+		urls += " " + s.tls
+	}
+	if s.options.KDC != nil {
+		s.env = s.options.KDC.Env()
+	}
+	return s.start(ctx, "/usr/sbin/slapd", "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", urls)
 }
 
 // Person is an entry of a user, as an LDIF, with more lines.

@@ -27,6 +27,10 @@ type Config struct {
 	Layout   directory.Layout
 	Options  directory.Options
 
+	LockServers []string      // other servers that are asked whom failed logins have locked there
+	LockPoll    time.Duration // how often; 30 s
+	Degraded    time.Duration // administrators are told if nothing is followed for so long; 5 min
+
 	Reconcile time.Duration    // a full refresh is made after that at the latest; 12 h
 	Sweep     time.Duration    // how often is looked for what runs out; 5 min
 	Expiry    directory.Expiry // Days and MaxAge of it
@@ -45,6 +49,7 @@ type Follower struct {
 	state  snapshot.State
 	told   map[string]bool
 	status Status
+	lost   time.Time // since when nothing is followed; zero: something is
 }
 
 // Status is how the observation stands.
@@ -64,6 +69,7 @@ type Status struct {
 // New makes a follower, with what the snapshot has.
 func New(ctx context.Context, db *snapshot.DB, cfg Config) (*Follower, error) {
 	cfg.Reconcile, cfg.Sweep = cmp.Or(cfg.Reconcile, 12*time.Hour), cmp.Or(cfg.Sweep, 5*time.Minute)
+	cfg.LockPoll, cfg.Degraded = cmp.Or(cfg.LockPoll, 30*time.Second), cmp.Or(cfg.Degraded, 5*time.Minute)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -90,6 +96,9 @@ func (f *Follower) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { f.sweeps(ctx) })
+	for _, server := range f.cfg.LockServers {
+		wg.Go(func() { f.polls(ctx, server) })
+	}
 	wait := time.Duration(0)
 	for i := 0; ctx.Err() == nil; i++ {
 		server := f.cfg.Servers[i%len(f.cfg.Servers)]
@@ -101,6 +110,9 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.mu.Lock()
 		f.status.Server, f.status.Failed = "", fmt.Sprint(err)
 		f.mu.Unlock()
+		if err := f.degraded(ctx, err); err != nil && ctx.Err() == nil {
+			f.cfg.Logger.Error("that the directory is not followed cannot be written down", "err", err)
+		}
 		switch {
 		case errors.Is(err, errAnew):
 			f.cfg.Logger.Info("the directory is read in full", "server", server, "why", err)
@@ -117,6 +129,25 @@ func (f *Follower) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// degraded tells administrators, once, that nothing is followed for too long.
+func (f *Follower) degraded(ctx context.Context, why error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.cfg.Now()
+	if errors.Is(why, errAnew) {
+		return nil
+	}
+	if f.lost.IsZero() {
+		f.lost = now
+	}
+	if !f.state.Degraded.IsZero() || now.Sub(f.lost) < f.cfg.Degraded {
+		return nil
+	}
+	f.state.Degraded = f.lost
+	f.model.step.Events = append(f.model.step.Events, directory.Watch(directory.WatchDegraded, f.lost, now, why.Error()))
+	return f.commit(ctx)
 }
 
 // Status gives how the observation stands.
@@ -246,7 +277,7 @@ func (f *Follower) sweeps(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := f.sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
 			f.cfg.Logger.Error("cannot write down what runs out, trying again later", "err", err)
 		}
 	}
@@ -255,13 +286,21 @@ func (f *Follower) sweeps(ctx context.Context) {
 // toldFor is how long keys of events are kept: longer than anything may come again.
 const toldFor = 2 * 366 * 24 * time.Hour
 
-func (f *Follower) sweep(ctx context.Context) error {
+// Sweep looks what runs out, and writes that down. Run does it every Config.Sweep.
+func (f *Follower) Sweep(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.state.Baseline.IsZero() {
 		return nil
 	}
-	f.model.step.Events = append(f.model.step.Events, f.expiring(f.cfg.Now())...)
+	now := f.cfg.Now()
+	f.model.step.Events = append(f.model.step.Events, f.expiring(now)...)
+	if !f.state.Swept.IsZero() {
+		for e := range f.model.failing {
+			f.model.step.Events = append(f.model.step.Events, directory.Ended(f.model, f.model.options, e, f.state.Swept, now)...)
+		}
+	}
+	f.state.Swept = now
 	if len(f.model.step.Events) == 0 {
 		return nil
 	}
@@ -274,7 +313,12 @@ func (f *Follower) expiring(at time.Time) (list []directory.Event) {
 	x.Told = func(key string) bool { return f.told[key] }
 	x.Since = f.state.Baseline.Add(-24 * time.Hour)
 	for _, e := range f.model.entries {
-		list = append(list, directory.Expiring(e, x, at)...)
+		if next, looked := f.model.next[e]; looked && (next.IsZero() || at.Before(next)) {
+			continue
+		}
+		events, next := directory.Expiring(e, x, at)
+		f.model.next[e] = next
+		list = append(list, events...)
 	}
 	slices.SortFunc(list, func(a, b directory.Event) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
@@ -292,11 +336,13 @@ func (f *Follower) Preview(within time.Duration) (list []directory.Event) {
 	x.Since = f.state.Baseline.Add(-24 * time.Hour)
 	now := f.cfg.Now()
 	for _, e := range f.model.entries {
-		for at := now; !at.After(now.Add(within)); at = at.Add(time.Hour) {
-			for _, ev := range directory.Expiring(e, x, at) {
+		for at := now; !at.IsZero() && !at.After(now.Add(within)); {
+			events, next := directory.Expiring(e, x, at)
+			for _, ev := range events {
 				told[ev.Key] = true
 				list = append(list, ev)
 			}
+			at = next
 		}
 	}
 	slices.SortFunc(list, func(a, b directory.Event) int {

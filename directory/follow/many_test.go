@@ -18,7 +18,7 @@ func TestTwentyThousand(t *testing.T) {
 
 func testTwentyThousand(t *testing.T, software string) {
 	begun := time.Now()
-	r := newRig(t, software, string(dirlab.Bulk(20_000)))
+	r := newRig(t, software, string(dirlab.Bulk(20_000, time.Now())))
 	t.Logf("%s is up with them after %v", software, time.Since(begun).Round(time.Millisecond))
 	begun = time.Now()
 	r.follows()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,12 @@ import (
 type model struct {
 	layout  directory.Layout
 	options directory.Options
-	entries map[string]*directory.Entry // by Sync
-	kept    map[string]bool             // attributes, in lower case
+	entries map[string]*directory.Entry    // by Sync
+	next    map[*directory.Entry]time.Time // when something of it runs out; of those that were looked at
+	failing map[*directory.Entry]bool      // users with failed logins
+	policy  map[string]*directory.Entry    // of passwords, by ID
+	crosses bool                           // a refresh of another server than before: its counts of failed logins are no news
+	kept    map[string]bool                // attributes, in lower case
 	byID    map[string]*directory.Entry
 	byDN    map[string]*directory.Entry // folded
 	byUID   map[string]*directory.Entry // users
@@ -38,7 +43,7 @@ func load(ctx context.Context, db *snapshot.DB, layout directory.Layout, o direc
 }
 
 func newModel(layout directory.Layout, o directory.Options) *model {
-	return &model{layout: layout, options: o, kept: wanted(), entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
+	return &model{layout: layout, options: o, kept: wanted(), next: make(map[*directory.Entry]time.Time), failing: make(map[*directory.Entry]bool), policy: make(map[string]*directory.Entry), entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
 		byDN: make(map[string]*directory.Entry), byUID: make(map[string]*directory.Entry), groups: make(map[string]*directory.Entry)}
 }
 
@@ -54,10 +59,7 @@ func (m *model) Name(id string) string {
 // comes first, else the global one (krbPwdPolicy, cosPriority).
 func (m *model) Lockout(user *directory.Entry) directory.Lockout {
 	var best *directory.Entry
-	for _, e := range m.byID {
-		if e.Type != directory.Policy {
-			continue
-		}
+	for _, e := range m.policy {
 		if e.Name() == "global_policy" {
 			if best == nil {
 				best = e
@@ -78,6 +80,8 @@ func (m *model) Lockout(user *directory.Entry) directory.Lockout {
 }
 
 func (m *model) add(e *directory.Entry) {
+	delete(m.next, m.entries[e.Sync])
+	delete(m.failing, m.entries[e.Sync])
 	m.entries[e.Sync], m.byID[e.ID], m.byDN[directory.Fold(e.DN)] = e, e, e
 	switch e.Type {
 	case directory.Group, directory.HostGroup:
@@ -85,14 +89,22 @@ func (m *model) add(e *directory.Entry) {
 		m.unknown = m.unknown || slices.ContainsFunc(e.Members, unresolved)
 	case directory.User:
 		m.byUID[e.Get("uid")] = e
+		if e.Int("krbloginfailedcount") > 0 {
+			m.failing[e] = true
+		}
+	case directory.Policy:
+		m.policy[e.ID] = e
 	}
 }
 
 func (m *model) remove(e *directory.Entry) {
 	delete(m.entries, e.Sync)
+	delete(m.next, e)
+	delete(m.failing, e)
 	if m.byID[e.ID] == e {
 		delete(m.byID, e.ID)
 		delete(m.groups, e.ID)
+		delete(m.policy, e.ID)
 	}
 	if dn := directory.Fold(e.DN); m.byDN[dn] == e {
 		delete(m.byDN, dn)
@@ -214,8 +226,11 @@ func (m *model) see(sync string, e *directory.Entry, quietly bool, now time.Time
 	case old != nil && (e == nil || old.Sync != e.Sync):
 		m.step.Drop = append(m.step.Drop, old.Sync)
 	}
-	if !quietly {
-		m.step.Events = append(m.step.Events, directory.Diff(m, m.options, old, e, now)...)
+	if before := old; !quietly {
+		if m.crosses && old != nil && e != nil && e.Type == directory.User {
+			before = counting(old, e)
+		}
+		m.step.Events = append(m.step.Events, directory.Diff(m, m.options, before, e, now)...)
 	}
 	if old != nil {
 		m.remove(old)
@@ -225,4 +240,21 @@ func (m *model) see(sync string, e *directory.Entry, quietly bool, now time.Time
 		m.step.Put = append(m.step.Put, e)
 		m.known(e)
 	}
+}
+
+// counts are what each FreeIPA server keeps of failed logins for itself.
+var counts = []string{"krbloginfailedcount", "krblastfailedauth"}
+
+// counting gives an entry with the counts of another state of it.
+func counting(e, other *directory.Entry) *directory.Entry {
+	c := *e
+	c.Attrs = maps.Clone(e.Attrs)
+	for _, name := range counts {
+		if v, ok := other.Attrs[name]; ok {
+			c.Attrs[name] = v
+		} else {
+			delete(c.Attrs, name)
+		}
+	}
+	return &c
 }

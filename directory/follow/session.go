@@ -15,25 +15,6 @@ import (
 	"rouse/directory"
 )
 
-// Bind authenticates a connection.
-type Bind func(ctx context.Context, c *ldap.Conn) error
-
-// Simple binds with a DN and a password (RFC 4513 §5.1.3); without a DN anonymously.
-func Simple(dn, password string) Bind {
-	return func(_ context.Context, c *ldap.Conn) error {
-		if dn == "" {
-			return c.UnauthenticatedBind("")
-		}
-		return c.Bind(dn, password)
-	}
-}
-
-// External binds as who the connection is: the owner of this process by ldapi, or of a
-// certificate (RFC 4513 §5.2.3).
-func External() Bind {
-	return func(_ context.Context, c *ldap.Conn) error { return c.ExternalBind() }
-}
-
 // errAnew says that the next session has to begin with a full refresh.
 var errAnew = errors.New("the server does not know what changed since")
 
@@ -48,12 +29,7 @@ const Filter = "(|(objectClass=posixAccount)(objectClass=inetOrgPerson)(objectCl
 
 // Dial connects and binds, and gives what the server says it is.
 func Dial(ctx context.Context, server string, cfg *Config) (*ldap.Conn, string, error) {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	options := []ldap.DialOpt{ldap.DialWithDialer(dialer)}
-	if cfg.TLS != nil {
-		options = append(options, ldap.DialWithTLSConfig(cfg.TLS))
-	}
-	c, err := ldap.DialURL(server, options...)
+	c, host, err := connect(server, cfg)
 	if err != nil {
 		return nil, "", err
 	}
@@ -61,16 +37,7 @@ func Dial(ctx context.Context, server string, cfg *Config) (*ldap.Conn, string, 
 		c.Close()
 		return nil, "", fmt.Errorf("%s: %w", what, err)
 	}
-	if cfg.StartTLS && strings.HasPrefix(server, "ldap://") {
-		secure := cfg.TLS.Clone()
-		if u, err := url.Parse(server); err == nil {
-			secure.ServerName = u.Hostname()
-		}
-		if err := c.StartTLS(secure); err != nil {
-			return fail("StartTLS", err)
-		}
-	}
-	if err := cfg.Bind(ctx, c); err != nil {
+	if err := cfg.Bind(ctx, c, host); err != nil {
 		return fail("bind", err)
 	}
 	root, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 30, false, "(objectClass=*)",
@@ -182,6 +149,8 @@ func (f *Follower) begin(server, software string) *observation {
 		s.cookie = cookieBytes(f.state.Cookie)
 	}
 	s.present = s.cookie == nil
+	name := shortName(server)
+	f.model.options.Server, f.model.crosses = name, f.state.Server != "" && f.state.Server != name
 	f.status.Server, f.status.Software, f.status.Since = server, software, now
 	return s
 }
@@ -310,7 +279,8 @@ func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
 	for _, do := range s.later {
 		do()
 	}
-	s.later, s.refreshing = nil, false
+	s.later, s.refreshing, s.model.crosses = nil, false, false
+	s.state.Server = s.model.options.Server
 	now := s.cfg.Now()
 	if s.present {
 		var gone []string
@@ -339,7 +309,26 @@ func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
 	}
 	s.remember(cookie)
 	s.status.Failed = ""
+	s.lost = time.Time{}
+	if since := s.state.Degraded; !since.IsZero() {
+		s.state.Degraded = time.Time{}
+		s.model.step.Events = append(s.model.step.Events, directory.Watch(directory.WatchRecovered, since, now, ""))
+	}
 	s.cfg.Logger.Info("the directory is followed", "server", s.server, "software", s.software, "entries", len(s.model.entries), "in_full", s.cookie == nil, "first", first)
 	s.model.step.Events = append(s.model.step.Events, s.expiring(now)...)
 	return s.commit(ctx)
+}
+
+// shortName is what people call a server: the first part of its host's name, or its
+// address.
+func shortName(server string) string {
+	u, err := url.Parse(server)
+	if err != nil || u.Hostname() == "" {
+		return server
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return u.Host
+	}
+	name, _, _ := strings.Cut(u.Hostname(), ".")
+	return name
 }

@@ -51,6 +51,10 @@ type State struct {
 	Baseline time.Time `json:"baseline,omitzero"` // when the first refresh was complete: what was before that is no news
 	Complete time.Time `json:"complete,omitzero"` // when the last full refresh was
 	Guard    string    `json:"guard,omitempty"`   // why the last refresh was not believed
+	Server   string    `json:"server,omitempty"`  // that was followed last: it has counts of failed logins of its own
+	Degraded time.Time `json:"degraded,omitzero"` // since when nothing is followed, if that was told
+	Swept    time.Time `json:"swept,omitzero"`    // when was last looked for locks that ended
+	Polled   []string  `json:"polled,omitempty"`  // servers that were asked for locks: what is locked there at first is no news
 }
 
 // Open opens a snapshot, and makes it where there is none.

@@ -63,19 +63,22 @@ func (d *DB) Next(ctx context.Context, name string) (time.Time, error) {
 	return time.UnixMilli(due.Int64).UTC(), nil
 }
 
-// Settle writes what became of a try: told, failed, or waiting until due.
+// Settle writes what became of a try: told, failed, or waiting until due. What came back
+// meanwhile stays failed.
 func (d *DB) Settle(ctx context.Context, n int64, s State, why string, due, now time.Time) error {
 	ended := now.UnixMilli()
 	if s == Waiting {
 		ended = 0
 	}
-	_, err := d.db.ExecContext(ctx, "UPDATE delivery SET state = ?, why = ?, due = ?, ended = ?, tries = tries + 1 WHERE n = ?", string(s), why, due.UnixMilli(), ended, n)
+	_, err := d.db.ExecContext(ctx, "UPDATE delivery SET state = ?, why = ?, due = ?, ended = ?, tries = tries + 1 WHERE n = ? AND state = 'waiting'", string(s), why, due.UnixMilli(), ended, n)
 	return err
 }
 
-// Bounce notes that what was told came back. It reports whether it was known.
-func (d *DB) Bounce(ctx context.Context, id, address, why string) (bool, error) {
-	r, err := d.db.ExecContext(ctx, "UPDATE delivery SET state = 'failed', why = ? WHERE address = ? AND state = 'told' AND notice = (SELECT n FROM notice WHERE id = ?)", why, address, id)
+// Bounce notes that what was told came back, which may be before Settle says that it was
+// told. It reports whether it was known.
+func (d *DB) Bounce(ctx context.Context, id, address, why string, now time.Time) (bool, error) {
+	r, err := d.db.ExecContext(ctx, "UPDATE delivery SET state = 'failed', why = ?, ended = ? WHERE address = ? AND context IN (?, ?) AND state IN ('told', 'waiting') AND notice = (SELECT n FROM notice WHERE id = ?)",
+		why, now.UnixMilli(), address, notice.Chat, notice.Device, id)
 	if err != nil {
 		return false, err
 	}

@@ -89,10 +89,10 @@ func TestLanes(t *testing.T) {
 	must(t, d.Settle(t.Context(), 1, Told, "", noon, noon))
 	is(noon, "a:n2")
 
-	if known, err := d.Bounce(t.Context(), "n1", "b", "it came back: item-not-found"); !known || err != nil {
+	if known, err := d.Bounce(t.Context(), "n1", "b", "it came back: item-not-found", noon); !known || err != nil {
 		t.Errorf("what came back is not known: %v", err)
 	}
-	if known, _ := d.Bounce(t.Context(), "n1", "c", ""); known {
+	if known, _ := d.Bounce(t.Context(), "n1", "c", "", noon); known {
 		t.Error("what was never sent came back")
 	}
 	var got []string
@@ -109,9 +109,21 @@ func TestLanes(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 
+	// What comes back before it is known to be told stays failed.
+	if known, err := d.Bounce(t.Context(), "n2", "a", "it came back", noon); !known || err != nil {
+		t.Errorf("what came back early is not known: %v", err)
+	}
+	must(t, d.Settle(t.Context(), 3, Told, "", noon, noon))
+	if of, _ := d.Of(t.Context(), "a", 1); of[0].State != Failed || of[0].Why != "it came back" {
+		t.Errorf("%+v", of[0])
+	}
+	if list, _ := d.Unplanned(t.Context(), 1); len(list) == 1 {
+		must(t, d.Plan(t.Context(), list[0].N, to("a"), noon))
+	}
+
 	// What waits is not forgotten, nor what nobody looked at.
 	must(t, d.Forget(t.Context(), noon.Add(time.Hour)))
-	if lately, _ := d.Lately(t.Context(), 10); len(lately) != 2 || lately[0].ID != "n3" || lately[1].ID != "n2" {
+	if lately, _ := d.Lately(t.Context(), 10); len(lately) != 1 || lately[0].ID != "n3" {
 		t.Errorf("%+v are left", lately)
 	}
 	if of, _ := d.Of(t.Context(), "b", 10); len(of) != 0 {
