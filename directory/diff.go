@@ -262,6 +262,9 @@ func (d *diff) members(before, after []string) {
 				continue
 			}
 			name := d.view.Name(id)
+			if name == "" && change.kind == MemberRemoved && !strings.HasPrefix(id, "dn:") {
+				continue // who was deleted is in no group any more
+			}
 			if name == "" {
 				name = strings.TrimPrefix(id, "dn:")
 			}

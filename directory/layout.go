@@ -17,7 +17,8 @@ func FreeIPA(suffix string) Layout {
 		Suffix:    suffix,
 		Staged:    "cn=staged users,cn=accounts,cn=provisioning," + suffix,
 		Preserved: "cn=deleted users,cn=accounts,cn=provisioning," + suffix,
-		Ignored:   []string{"cn=compat," + suffix, "cn=etc," + suffix, "cn=dns," + suffix, "cn=changelog," + suffix},
+		Ignored: []string{"cn=compat," + suffix, "cn=etc," + suffix, "cn=dns," + suffix, "cn=changelog," + suffix,
+			"cn=ipausers,cn=groups,cn=accounts," + suffix}, // everybody is in it
 	}
 }
 

@@ -6,22 +6,33 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"rouse/config"
 	"rouse/directory"
 	"rouse/directory/follow"
 	"rouse/directory/snapshot"
+	"rouse/notice"
+	"rouse/notice/outbox"
 )
 
 func directoryCommand() command {
 	return command{
-		name: "directory", args: "[status|preview] [-c FILE] [--within 168h] [--json]", about: "say how a directory is followed, and of what people would be warned",
+		name: "directory", args: "[status|preview|diff|accept] [-c FILE] [--within 168h] [--json]", about: "say how a directory is followed, and of what people would be warned",
 		more: "rouse directory [status] [-c FILE] [--json]\n" +
 			"  Tells what is known of the directory, since when, and what waits to be told.\n" +
 			"rouse directory preview [-c FILE] [--within 168h] [--json]\n" +
-			"  Tells what would be warned of within that time if nothing changed, and whom. Nothing is sent.\n\n" +
-			"Both look at what rouse saw last (directory.file), and may run beside a rouse that serves.",
+			"  Tells what would be warned of within that time if nothing changed, and who would be told where.\n" +
+			"rouse directory diff [-c FILE] [--json]\n" +
+			"  Reads the directory in full, and tells what differs from what rouse saw last, and who would be told.\n" +
+			"rouse directory accept [-c FILE]\n" +
+			"  Says that what a refresh did not show any more is gone, where that was more than is believed.\n\n" +
+			"Nothing is sent. All look at what rouse saw last (directory.file), and may run beside a rouse that serves.",
 		set: func(fs *flag.FlagSet) func(stdio, []string) error {
 			c := &directoryCall{load: configFlags(fs), flags: fs}
 			fs.BoolVar(&c.json, "json", false, "one JSON object a line")
@@ -47,8 +58,8 @@ func (c *directoryCall) run(io stdio, args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case verb != "status" && verb != "preview":
-		return usage{text: fmt.Sprintf("directory: there is no %q", verb), hint: "rouse directory status, or preview"}
+	case !slices.Contains([]string{"status", "preview", "diff", "accept"}, verb):
+		return usage{text: fmt.Sprintf("directory: there is no %q", verb), hint: "rouse directory status, preview, diff, or accept"}
 	case len(args) > 0:
 		return usage{text: fmt.Sprintf("directory: unexpected argument %q", args[0]), hint: "rouse help directory"}
 	case c.within <= 0 || c.within > 366*24*time.Hour:
@@ -63,21 +74,53 @@ func (c *directoryCall) run(io stdio, args []string) error {
 	}
 	ctx, stop := stopSignals(context.Background(), io.err)
 	defer stop()
-	w := &directoryWatch{cfg: cfg.Directory}
+	w := &directoryWatch{cfg: cfg.Directory, now: io.now}
 	if w.db, err = snapshot.Open(ctx, w.cfg.File); err != nil {
 		return fmt.Errorf("directory.file: %w", err)
 	}
-	f, err := followConfig(w.cfg)
-	if err == nil {
-		f.Now = io.now
-		w.follower, err = follow.New(ctx, w.db, f)
-	}
-	if err == nil && verb == "status" {
-		err = c.status(ctx, io, w)
-	} else if err == nil {
-		err = c.preview(io, w)
-	}
+	err = c.look(ctx, io, cfg, w, verb)
 	return errors.Join(err, w.db.Close())
+}
+
+// look does what is asked for with a snapshot.
+func (c *directoryCall) look(ctx context.Context, io stdio, cfg *config.Config, w *directoryWatch, verb string) error {
+	f, err := followConfig(w.cfg)
+	if err != nil {
+		return err
+	}
+	f.Now, f.Logger = io.now, slog.New(slog.DiscardHandler)
+	if w.follower, err = follow.New(ctx, w.db, f); err != nil {
+		return err
+	}
+	switch verb {
+	case "status":
+		return c.status(ctx, io, w)
+	case "accept":
+		return c.accept(ctx, io, w)
+	}
+	h := &herald{cfg: cfg, log: f.Logger, watch: w, now: io.now}
+	if h.outbox, err = outbox.Open(ctx, cfg.Notices.File); err != nil {
+		return fmt.Errorf("notices.file: %w", err)
+	}
+	if verb == "preview" {
+		err = c.preview(ctx, io, h)
+	} else {
+		err = c.diff(ctx, io, h, f)
+	}
+	return errors.Join(err, h.outbox.Close())
+}
+
+// accept has a refresh believed that was not.
+func (c *directoryCall) accept(ctx context.Context, io stdio, w *directoryWatch) error {
+	s := w.follower.Status()
+	if s.Guard == "" {
+		return hint{"the last refresh was believed: there is nothing to accept", "rouse directory status"}
+	}
+	if err := w.db.Accept(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(io.out, "what is gone is told as gone: by a rouse that serves within seconds, else when it does")
+	return nil
 }
 
 // directoryStatus is what status tells of a directory. Its names are stable.
@@ -133,23 +176,39 @@ func (c *directoryCall) status(ctx context.Context, io stdio, w *directoryWatch)
 	return nil
 }
 
-// warning is a line of preview for programs. Its names are stable.
-type warning struct {
+// foreseen is a line of preview or diff for programs. Its names are stable.
+type foreseen struct {
 	At       time.Time          `json:"at"`
 	Kind     string             `json:"kind"`
 	Severity directory.Severity `json:"severity"`
 	Name     string             `json:"name"`
-	To       []string           `json:"to,omitempty"`
+	To       []string           `json:"to,omitempty"` // context:address
 	Text     string             `json:"text"`
 }
 
-func (c *directoryCall) preview(io stdio, w *directoryWatch) error {
-	list := w.follower.Preview(c.within)
+func (c *directoryCall) preview(ctx context.Context, io stdio, h *herald) error {
+	list := h.watch.follower.Preview(c.within)
+	if err := c.foresee(ctx, io, h, list); err != nil {
+		return err
+	}
+	if len(list) == 0 && !c.json {
+		fmt.Fprintf(io.out, "nothing runs out, or is to be warned of, within %v\n", c.within)
+	}
+	return nil
+}
+
+// foresee prints events, and who would be told.
+func (c *directoryCall) foresee(ctx context.Context, io stdio, h *herald, list []directory.Event) error {
+	who, err := h.listeners(ctx)
+	if err != nil {
+		return err
+	}
 	for _, e := range list {
-		one := warning{At: e.At, Kind: e.Kind, Severity: e.Severity, Name: e.Name, Text: sentence(e.Text)}
-		for _, id := range e.People {
-			if p := w.person(id); p.Address != "" {
-				one.To = append(one.To, p.Address)
+		n := h.watch.notice(e)
+		one := foreseen{At: e.At, Kind: e.Kind, Severity: e.Severity, Name: e.Name, Text: n.Text}
+		for _, d := range notice.Plan(&n, who, e.At) {
+			if d.Fate == "" {
+				one.To = append(one.To, d.Context+":"+d.Address)
 			}
 		}
 		if c.json {
@@ -158,10 +217,108 @@ func (c *directoryCall) preview(io stdio, w *directoryWatch) error {
 			}
 			continue
 		}
-		fmt.Fprintf(io.out, "%s  %-7s  %s\n", when(one.At), one.Severity, one.Text)
-	}
-	if len(list) == 0 && !c.json {
-		fmt.Fprintf(io.out, "nothing runs out, or is to be warned of, within %v\n", c.within)
+		to := "nobody"
+		if len(one.To) > 0 {
+			to = strings.Join(one.To, ", ")
+		}
+		fmt.Fprintf(io.out, "%s  %-7s  %s\n%31s-> %s\n", when(one.At), one.Severity, one.Text, "", to)
 	}
 	return nil
+}
+
+// diffTime is how long a directory may take to be read.
+const diffTime = 10 * time.Minute
+
+// diff reads the directory into a copy of the snapshot, and tells what that gives.
+func (c *directoryCall) diff(ctx context.Context, io stdio, h *herald, f follow.Config) (err error) {
+	dir, err := os.MkdirTemp("", "rouse-diff")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "directory.db")
+	if err := h.watch.db.Copy(ctx, file); err != nil {
+		return err
+	}
+	db, err := snapshot.Open(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	events, err := seen(ctx, db, f)
+	if err != nil {
+		return err
+	}
+	w := *h.watch
+	if w.follower, err = follow.New(ctx, db, f); err != nil {
+		return err
+	}
+	of := *h
+	of.watch = &w
+	if err := c.foresee(ctx, io, &of, events); err != nil {
+		return err
+	}
+	switch guard := w.follower.Status().Guard; {
+	case guard != "":
+		return hint{guard, "if they are gone: rouse directory accept"}
+	case len(events) == 0 && !c.json:
+		fmt.Fprintln(io.out, "nothing differs from what rouse saw last")
+	}
+	return nil
+}
+
+// seen follows a directory until it was read in full, and gives what happened.
+func seen(ctx context.Context, db *snapshot.DB, f follow.Config) ([]directory.Event, error) {
+	before, err := db.Events(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	last := int64(0)
+	for len(before) > 0 { // what waits is no difference
+		last = before[0].N
+		if err := db.Done(ctx, last); err != nil {
+			return nil, err
+		}
+		if before, err = db.Events(ctx, 1); err != nil {
+			return nil, err
+		}
+	}
+	state, err := db.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	state.Cookie = ""
+	if _, err := db.Commit(ctx, snapshot.Step{State: state}, f.Now()); err != nil {
+		return nil, err
+	}
+	f.LockServers = nil
+	w, err := follow.New(ctx, db, f)
+	if err != nil {
+		return nil, err
+	}
+	reading, stop := context.WithTimeout(ctx, diffTime)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(reading) }()
+	var failed error
+	for failed == nil && !w.Status().Complete.After(state.Complete) {
+		select {
+		case <-reading.Done():
+			failed = reading.Err()
+		case <-time.After(20 * time.Millisecond):
+			if why := w.Status().Failed; why != "" {
+				failed = errors.New(why)
+			}
+		}
+	}
+	stop()
+	if err := errors.Join(failed, <-ended); err != nil {
+		return nil, fmt.Errorf("the directory cannot be read: %w", err)
+	}
+	list, err := db.Events(ctx, 1_000_000)
+	var out []directory.Event
+	for _, e := range list {
+		out = append(out, e.Event)
+	}
+	return out, err
 }

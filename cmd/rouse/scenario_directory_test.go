@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,18 +63,62 @@ func TestDirectoryInChat(t *testing.T) {
 		p.kills()
 		modify(who("juliet"), "nsAccountLock", "FALSE")
 		modify(who("juliet"), "mail", "juliet@mantua.test")
+		if text := p.command("directory", "diff"); !strings.Contains(text, "User juliet was enabled again.") || !strings.Contains(text, "-> chat:"+p.juliet()+", chat:nurse@"+p.server.Host()) {
+			t.Errorf("the difference is %s", text)
+		}
 		p.must(p.start(p.ctx))
 		hears(juliet, "Your account juliet was enabled again.")
 		hears(juliet, "Your mail changed.")
 		hears(nurse, "User juliet was enabled again.")
+		if text := p.command("directory", "diff"); !strings.Contains(text, "nothing differs") {
+			t.Errorf("the difference is %s", text)
+		}
+
+		// Who is deleted takes their devices and preferences along.
+		phone := p.client("juliet", "phone", lab.ClientOptions{})
+		p.enableBy("apns", phone, "phone")
+		p.must(phone.Send(p.ctx, lab.Chat(p.server.Rouse().JID, "q1", "alerts off")))
+		hears(phone, "In chat you are told nothing.\nOn your devices you are told nothing.")
+		if text := p.command("devices", p.juliet()); !strings.Contains(text, "chat-ios") {
+			t.Errorf("juliet's devices are %s", text)
+		}
+		p.must(conn.Del(ldap.NewDelRequest(who("juliet"), nil)))
+		hears(nurse, "User juliet was deleted.")
+		if text := p.command("devices", p.juliet()); strings.Contains(text, "live") {
+			t.Errorf("juliet's devices are %s", text)
+		}
+		p.must(phone.Send(p.ctx, lab.Chat(p.server.Rouse().JID, "q2", "alerts")))
+		hears(phone, "In chat you are told:\n1. default\nOn your devices you are told nothing.")
 	})
+}
+
+// command gives what a command of rouse prints, whatever it ends with.
+func (p *play) command(name string, args ...string) string {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.ctx, p.program[0], append(append(p.program[1:len(p.program):len(p.program)], name), append(args, "-c", p.config())...)...)
+	cmd.Env = append(os.Environ(), p.env...)
+	text, _ := cmd.CombinedOutput()
+	return string(text)
 }
 
 // TestDirectoryIsQuick: from a change on the directory's side to the message at a
 // client. How long that took is printed, and is no matter of passing.
 func TestDirectoryIsQuick(t *testing.T) {
+	t.Run("OpenLDAP", func(t *testing.T) {
+		isQuick(t, func(ctx context.Context, dir string, ldif []byte) (dirlab.Server, error) {
+			return dirlab.StartSlapd(ctx, dir, ldif)
+		})
+	})
+	t.Run("389-DS", func(t *testing.T) {
+		isQuick(t, func(ctx context.Context, dir string, ldif []byte) (dirlab.Server, error) {
+			return dirlab.StartDS389(ctx, dir, ldif)
+		})
+	})
+}
+
+func isQuick(t *testing.T, start func(ctx context.Context, dir string, ldif []byte) (dirlab.Server, error)) {
 	p := prepare(t, lab.Options{})
-	slapd, err := dirlab.StartSlapd(p.ctx, t.TempDir(), []byte(dirlab.Person("juliet")))
+	slapd, err := start(p.ctx, t.TempDir(), []byte(dirlab.Person("juliet")))
 	p.must(err)
 	t.Cleanup(func() { slapd.Kill() })
 	password := filepath.Join(p.dir, "directory.password")

@@ -251,6 +251,11 @@ func testFollow(t *testing.T, software string) {
 	r.wants("user.restored angelica")
 	r.delete(dn("romeo"))
 	r.wants("user.deleted romeo")
+	r.delete(dn("angelica")) // who was in a group: that is no news of its own
+	r.wants("user.deleted angelica")
+	r.modify(dn("juliet"), "title", "Miss") // of no interest
+	r.modify(dn("juliet"), "telephoneNumber", "1")
+	r.wants("user.changed juliet")
 	if software == ds389 { // it takes RFC 3062 by TLS only
 		r.modify(dn("juliet"), "userPassword", "new")
 	} else if _, err := r.admin.PasswordModify(ldap.NewPasswordModifyRequest(dn("juliet"), "", "new")); err != nil {
@@ -368,5 +373,16 @@ func testManyAreNotGone(t *testing.T, software string) {
 	r.wants("user.changed u70", "watch.degraded directory")
 	if s := r.f.Status(); s.Users != 80 {
 		t.Errorf("%d users are left", s.Users)
+	}
+	if err := r.db.Accept(r.ctx); err != nil { // somebody knows that they are gone
+		t.Fatal(err)
+	}
+	r.await("that it is believed", func() bool { return r.f.Status().Users == 20 })
+	if s := r.f.Status(); s.Guard != "" {
+		t.Errorf("status %+v", s)
+	}
+	events, err := r.db.Events(r.ctx, 1000)
+	if err != nil || len(events) != 60 || events[0].Kind != "user.deleted" {
+		t.Errorf("%d events, %v", len(events), err)
 	}
 }

@@ -160,8 +160,9 @@ const atOnce = 2000
 
 // follow takes in what comes: as much as there is at once is one step.
 func (s *observation) follow(ctx context.Context, messages <-chan message) error {
-	reconcile := time.NewTimer(s.cfg.Reconcile)
+	reconcile, accept := time.NewTimer(s.cfg.Reconcile), time.NewTicker(acceptPoll)
 	defer reconcile.Stop()
+	defer accept.Stop()
 	for {
 		var m message
 		var ok bool
@@ -172,6 +173,11 @@ func (s *observation) follow(ctx context.Context, messages <-chan message) error
 			s.state.Cookie = ""
 			s.mu.Unlock()
 			return fmt.Errorf("%w: it is read in full every %v", errAnew, s.cfg.Reconcile)
+		case <-accept.C:
+			if s.accepted(ctx) {
+				return fmt.Errorf("%w: what is gone is to be believed", errAnew)
+			}
+			continue
 		}
 		if !ok {
 			return nil
@@ -198,6 +204,26 @@ func (s *observation) follow(ctx context.Context, messages <-chan message) error
 			return err
 		}
 	}
+}
+
+// acceptPoll is how often is looked whether somebody says that what is gone is gone.
+const acceptPoll = 5 * time.Second
+
+// accepted reports whether a refresh that was not believed is to be made again.
+func (s *observation) accepted(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Guard == "" {
+		return false
+	}
+	is, err := s.db.Accepted(ctx, false)
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Logger.Error("the snapshot cannot be read", "err", err)
+	}
+	if is {
+		s.state.Cookie = ""
+	}
+	return is
 }
 
 // take takes in one message.
@@ -290,7 +316,11 @@ func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
 			}
 		}
 		s.state.Guard = ""
-		if most := max(50, len(s.model.entries)/10); len(gone) > most {
+		accepted, err := s.db.Accepted(ctx, true)
+		if err != nil {
+			return err
+		}
+		if most := max(50, len(s.model.entries)/10); len(gone) > most && !accepted {
 			s.state.Guard = fmt.Sprintf("%d of %d entries were not shown, and that more than %d are gone at once is not believed: has the account lost a right, or the base changed?", len(gone), len(s.model.entries), most)
 			s.cfg.Logger.Error("the directory shows much less than before: nothing is taken for deleted", "not_shown", len(gone), "known", len(s.model.entries), "server", s.server)
 			s.model.step.Events = append(s.model.step.Events, directory.Watch(directory.WatchDegraded, now, now, s.state.Guard))

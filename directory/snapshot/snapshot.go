@@ -99,6 +99,34 @@ func (d *DB) State(ctx context.Context) (s State, err error) {
 	return s, json.Unmarshal([]byte(text), &s)
 }
 
+const accept = "accept"
+
+// Accept has the next refresh believed, however much is gone.
+func (d *DB) Accept(ctx context.Context) error {
+	_, err := d.db.ExecContext(ctx, "INSERT INTO state (name, value) VALUES (?, '') ON CONFLICT DO NOTHING", accept)
+	return err
+}
+
+// Accepted reports whether somebody did; with take it counts no more.
+func (d *DB) Accepted(ctx context.Context, take bool) (is bool, err error) {
+	if !take {
+		err = d.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM state WHERE name = ?", accept).Scan(&is)
+		return is, err
+	}
+	r, err := d.db.ExecContext(ctx, "DELETE FROM state WHERE name = ?", accept)
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n > 0, err
+}
+
+// Copy writes all that there is into another file.
+func (d *DB) Copy(ctx context.Context, file string) error {
+	_, err := d.db.ExecContext(ctx, "VACUUM INTO ?", file)
+	return err
+}
+
 // Entries calls each for all entries.
 func (d *DB) Entries(ctx context.Context, each func(*directory.Entry) error) error {
 	rows, err := d.db.QueryContext(ctx, "SELECT body FROM entry")
