@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ type Directory struct {
 	AdminGroup string `toml:"admin_group"`
 
 	Warn           []int         `toml:"warn_days" default:"28,14,7,3,1"`
+	WarnGroups     []string      `toml:"warn_groups"` // "GROUP DAY DAY…"
 	PasswordMaxAge time.Duration `toml:"password_max_age" default:"0s"`
 	LoginFailures  int           `toml:"login_failures" default:"0"`
 	Reconcile      time.Duration `toml:"reconcile" default:"12h"`
@@ -86,6 +88,11 @@ func (v *validator) directory(d *Directory) {
 	if len(d.Warn) > 16 || slices.ContainsFunc(d.Warn, func(n int) bool { return n < 1 || n > 365 }) {
 		v.fail("directory.warn_days", "is out of range", "from 1 to 365 days, 16 of them at most")
 	}
+	for i, text := range d.WarnGroups {
+		if _, _, err := WarnGroup(text); err != nil {
+			v.fail(v.item("directory.warn_groups", i), err.Error(), `like "admins 60 30 14 7 3 1"`)
+		}
+	}
 	if d.Degraded < time.Second || d.Degraded > 24*time.Hour {
 		v.fail("directory.degraded_after", fmt.Sprintf("%v is out of range", d.Degraded), `from "1s" to "24h"`)
 	}
@@ -95,6 +102,22 @@ func (v *validator) directory(d *Directory) {
 	if d.PasswordMaxAge < 0 || d.LoginFailures < 0 {
 		v.fail("directory", "password_max_age and login_failures are not below 0", "0: unknown, or not told")
 	}
+}
+
+// WarnGroup reads one of WarnGroups.
+func WarnGroup(text string) (group string, days []int, err error) {
+	words := strings.Fields(text)
+	if len(words) < 2 || len(words) > 17 {
+		return "", nil, fmt.Errorf("%q is not a group and days", text)
+	}
+	for _, w := range words[1:] {
+		n, err := strconv.Atoi(w)
+		if err != nil || n < 1 || n > 365 {
+			return "", nil, fmt.Errorf("%q is no number of days from 1 to 365", w)
+		}
+		days = append(days, n)
+	}
+	return words[0], days, nil
 }
 
 func (v *validator) ldapURL(key, s string, d *Directory) {

@@ -150,6 +150,8 @@ var settings = []setting{
 		Doc: "A group of the directory whose members are told what administrators are, beside `component.admins`."},
 	{Key: "directory.warn_days", Example: `[28, 14, 7, 3, 1]`, Off: true,
 		Doc: "How many days before a password, an account or a certificate runs out somebody is told."},
+	{Key: "directory.warn_groups", Example: `["admins 60 28 14 7 3 1", "robots 90"]`, Off: true,
+		Doc: "Other days for the members of groups: a group, then its days. The first group that somebody is in counts."},
 	{Key: "directory.password_max_age", Example: `"0s"`, Off: true,
 		Doc: "How long passwords are good, where that stands in no entry (OpenLDAP's ppolicy), like \"2160h\". 0s: unknown."},
 	{Key: "directory.login_failures", Example: `0`, Off: true,

@@ -68,9 +68,17 @@ func followConfig(d *config.Directory) (follow.Config, error) {
 	if d.Keytab != "" {
 		bind = follow.Kerberos(d.Principal, d.Keytab, d.Krb5Conf)
 	}
+	var groups []follow.GroupDays
+	for _, text := range d.WarnGroups {
+		group, days, err := config.WarnGroup(text)
+		if err != nil {
+			return follow.Config{}, fmt.Errorf("directory.warn_groups: %w", err)
+		}
+		groups = append(groups, follow.GroupDays{Group: group, Days: days})
+	}
 	return follow.Config{
 		Servers: d.Servers, StartTLS: d.StartTLS, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Bind: bind, Layout: layout,
-		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile, LockServers: d.LockServers, Degraded: d.Degraded,
+		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile, LockServers: d.LockServers, Degraded: d.Degraded, GroupDays: groups,
 		Expiry: directory.Expiry{Days: d.Warn, MaxAge: d.PasswordMaxAge},
 	}, nil
 }

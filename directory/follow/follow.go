@@ -34,9 +34,16 @@ type Config struct {
 	Reconcile time.Duration    // a full refresh is made after that at the latest; 12 h
 	Sweep     time.Duration    // how often is looked for what runs out; 5 min
 	Expiry    directory.Expiry // Days and MaxAge of it
+	GroupDays []GroupDays      // for members of groups other days; the first group counts
 	Now       func() time.Time
 	Logger    *slog.Logger
 	Fresh     func() // events came; not called while a step is written
+}
+
+// GroupDays are the days on which the members of a group are warned.
+type GroupDays struct {
+	Group string
+	Days  []int
 }
 
 // Follower follows one directory. One process does.
@@ -316,6 +323,7 @@ func (f *Follower) expiring(at time.Time) (list []directory.Event) {
 		if next, looked := f.model.next[e]; looked && (next.IsZero() || at.Before(next)) {
 			continue
 		}
+		x.Days = f.days(e)
 		events, next := directory.Expiring(e, x, at)
 		f.model.next[e] = next
 		list = append(list, events...)
@@ -324,6 +332,18 @@ func (f *Follower) expiring(at time.Time) (list []directory.Event) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
 	})
 	return list
+}
+
+// days gives on which somebody is warned.
+func (f *Follower) days(e *directory.Entry) []int {
+	for _, g := range f.cfg.GroupDays {
+		for _, group := range f.model.groups {
+			if group.Name() == g.Group && slices.Contains(group.Members, e.ID) {
+				return g.Days
+			}
+		}
+	}
+	return f.cfg.Expiry.Days
 }
 
 // Preview gives what would be warned of within a time from now on, if nothing changed.
@@ -336,6 +356,7 @@ func (f *Follower) Preview(within time.Duration) (list []directory.Event) {
 	x.Since = f.state.Baseline.Add(-24 * time.Hour)
 	now := f.cfg.Now()
 	for _, e := range f.model.entries {
+		x.Days = f.days(e)
 		for at := now; !at.IsZero() && !at.After(now.Add(within)); {
 			events, next := directory.Expiring(e, x, at)
 			for _, ev := range events {

@@ -155,3 +155,20 @@ func TestDegraded(t *testing.T) {
 	r.modify(dn("juliet"), "mail", "other@example.test")
 	r.wants("user.changed juliet")
 }
+
+// TestGroupDays: members of a group are warned on days of their own, from when they are
+// in it.
+func TestGroupDays(t *testing.T) {
+	t.Parallel()
+	end := time.Now().AddDate(0, 0, 40).UTC().Format("20060102150405Z")
+	r := newRig(t, openLDAP, dirlab.Person("juliet", "krbPasswordExpiration: "+end, "krbLastPwdChange: 20260101000000Z")+dirlab.Person("romeo", "krbPasswordExpiration: "+end, "krbLastPwdChange: 20260101000000Z"))
+	r.follows(func(c *Config) { c.GroupDays = []GroupDays{{"admins", []int{60, 7}}} })
+	r.followed()
+	r.wants()
+	r.modify(admins, "member", dn("juliet"))
+	r.wants("group.member-added admins", "group.member-removed admins")
+	if err := r.f.Sweep(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.wants("password.expiring juliet")
+}

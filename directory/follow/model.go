@@ -235,6 +235,9 @@ func (m *model) see(sync string, e *directory.Entry, quietly bool, now time.Time
 	if old != nil {
 		m.remove(old)
 	}
+	if old != nil && old.Type == directory.Group || e != nil && e.Type == directory.Group {
+		clear(m.next) // members may be warned on other days
+	}
 	if e != nil {
 		m.add(e)
 		m.step.Put = append(m.step.Put, e)
