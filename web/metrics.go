@@ -2,6 +2,7 @@ package web
 
 import (
 	"maps"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,7 @@ type Metrics struct {
 	unknown   prometheus.Counter
 	wakesVec  *prometheus.CounterVec
 	wakes     atomic.Pointer[map[wake]prometheus.Counter] // replaced when the apps change
+	notices   *prometheus.CounterVec                      // nil: nobody is told of anything
 	limited   prometheus.Counter
 	latency   prometheus.Histogram
 	storeOps  map[string]prometheus.Observer
@@ -170,6 +172,47 @@ func (m *Metrics) Fleet(held func() bool, processes func() int) {
 			Name: "rouse_processes",
 			Help: "Processes that share the store, as far as this one knows.",
 		}, func() float64 { return float64(processes()) }))
+}
+
+// Notices adds what people are told, by context and what came of it: told, again or
+// failed. waiting counts what is to be told, -1 if that cannot be read.
+func (m *Metrics) Notices(contexts []string, waiting func() int) {
+	notices := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rouse_notices_total",
+		Help: "Tries to tell somebody of something, by context and what came of it."}, []string{"context", "outcome"})
+	for _, c := range contexts {
+		for _, outcome := range []string{"told", "again", "failed"} {
+			notices.WithLabelValues(c, outcome)
+		}
+	}
+	m.notices = notices
+	m.registry.MustRegister(notices, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rouse_notices_waiting",
+		Help: "Deliveries of notices that are not made yet."}, func() float64 {
+		if n := waiting(); n >= 0 {
+			return float64(n)
+		}
+		return math.NaN()
+	}))
+}
+
+// Notice counts a try to tell somebody.
+func (m *Metrics) Notice(context, outcome string) {
+	if m.notices != nil {
+		m.notices.WithLabelValues(context, outcome).Inc()
+	}
+}
+
+// Directory adds whether a directory is followed.
+func (m *Metrics) Directory(followed func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rouse_directory_followed",
+		Help: "Whether the directory is followed (1) or not (0)."}, func() float64 {
+		if followed() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // Certificates has metrics tell when those of the apps end. To be called once.

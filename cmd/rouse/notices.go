@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"rouse/notice/outbox"
 	"rouse/notice/program"
 	"rouse/notice/room"
+	"rouse/web"
 )
 
 // herald has people told of what happens: in a directory, and what others emit.
@@ -62,14 +64,31 @@ func newHerald(ctx context.Context, a *app, cfg *config.Config, now func() time.
 	if err := checkFilters(cfg); err != nil {
 		return nil, err
 	}
-	h.dispatch = dispatch.New(dispatch.Config{Outbox: h.outbox, Ways: ways, Gather: h.gather, Listeners: h.listeners, Now: now, Logger: a.log})
+	h.dispatch = dispatch.New(dispatch.Config{Outbox: h.outbox, Ways: ways, Gather: h.gather, Listeners: h.listeners, Observe: a.metrics.Notice, Now: now, Logger: a.log})
 	if h.watch, err = watchDirectory(ctx, a, cfg, now, h.dispatch.Poke); err != nil {
 		return nil, err
 	}
+	h.measure(a.metrics, ways)
 	if h.socket, err = listenNotices(&cfg.Notices); err != nil {
 		return nil, err
 	}
 	return h, nil
+}
+
+// measure has the metrics know what is told.
+func (h *herald) measure(m *web.Metrics, ways map[string]dispatch.Way) {
+	m.Notices(slices.Sorted(maps.Keys(ways)), func() int {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		c, err := h.outbox.Counts(ctx)
+		if err != nil {
+			return -1
+		}
+		return c.Waiting + c.Unplanned
+	})
+	if h.watch != nil {
+		m.Directory(func() bool { s := h.watch.follower.Status(); return s.Server != "" && s.Failed == "" })
+	}
 }
 
 const (

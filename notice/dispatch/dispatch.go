@@ -41,6 +41,7 @@ type Config struct {
 	Ways      map[string]Way                                      // by context
 	Gather    func(ctx context.Context) error                     // brings notices from their sources into the outbox; nil: they come by themselves
 	Listeners func(ctx context.Context) (notice.Listeners, error) // who may be told
+	Observe   func(context, outcome string)                       // of a try: told, again or failed; may be nil
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
@@ -229,6 +230,9 @@ func (d *Dispatcher) one(ctx context.Context, name string, way Way, e outbox.Del
 	default:
 		state, why, due = outbox.Waiting, err.Error(), now.Add(wait)
 		log.Warn("somebody could not be told, trying again", "in", wait, "err", err)
+	}
+	if d.cfg.Observe != nil {
+		d.cfg.Observe(name, map[outbox.State]string{outbox.Told: "told", outbox.Waiting: "again", outbox.Failed: "failed"}[state])
 	}
 	if err := d.cfg.Outbox.Settle(context.WithoutCancel(ctx), e.N, state, why, due, now); err != nil {
 		log.Error("that somebody was told cannot be written down: it will be told again", "err", err)
