@@ -386,3 +386,38 @@ func testManyAreNotGone(t *testing.T, software string) {
 		t.Errorf("%d events, %v", len(events), err)
 	}
 }
+
+// TestAttributesAreNotGoneAtOnce: nor is it believed of an attribute that the account
+// may not read any more.
+func TestAttributesAreNotGoneAtOnce(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, software string) {
+		var people strings.Builder
+		for i := range 80 {
+			people.WriteString(dirlab.Person(fmt.Sprintf("u%02d", i), "loginShell: /bin/sh"))
+		}
+		r := newRig(t, software, people.String())
+		r.follows()
+		r.followed()
+		r.stop()
+		r.has("none of theirs")
+		for i := range 70 {
+			r.modify(dn(fmt.Sprintf("u%02d", i)), "loginShell")
+		}
+		r.modify(dn("u75"), "loginShell", "/bin/zsh")
+		r.follows()
+		r.await("the guard", func() bool {
+			return strings.Contains(r.f.Status().Guard, "loginshell: not shown any more of 70 entries")
+		})
+		r.modify(dn("u01"), "mail", "other@example.test")
+		r.wants("user.changed u75", "watch.degraded directory", "user.changed u01")
+		if err := r.db.Accept(r.ctx); err != nil {
+			t.Fatal(err)
+		}
+		r.await("that it is believed", func() bool { return r.f.Status().Guard == "" && r.f.Status().Server != "" })
+		events, err := r.db.Events(r.ctx, 1000)
+		if err != nil || len(events) != 70 || events[0].Kind != "user.changed" {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type model struct {
 	failing map[*directory.Entry]bool      // users with failed logins
 	policy  map[string]*directory.Entry    // of passwords, by ID
 	crosses bool                           // a refresh of another server than before: its counts of failed logins are no news
+	hidden  map[string]bool                // attributes that are not shown any more, which is not believed
 	kept    map[string]bool                // attributes, in lower case
 	byID    map[string]*directory.Entry
 	byDN    map[string]*directory.Entry // folded
@@ -43,7 +44,7 @@ func load(ctx context.Context, db *snapshot.DB, layout directory.Layout, o direc
 }
 
 func newModel(layout directory.Layout, o directory.Options) *model {
-	return &model{layout: layout, options: o, kept: wanted(), next: make(map[*directory.Entry]time.Time), failing: make(map[*directory.Entry]bool), policy: make(map[string]*directory.Entry), entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
+	return &model{layout: layout, options: o, kept: wanted(), hidden: make(map[string]bool), next: make(map[*directory.Entry]time.Time), failing: make(map[*directory.Entry]bool), policy: make(map[string]*directory.Entry), entries: make(map[string]*directory.Entry), byID: make(map[string]*directory.Entry),
 		byDN: make(map[string]*directory.Entry), byUID: make(map[string]*directory.Entry), groups: make(map[string]*directory.Entry)}
 }
 
@@ -219,6 +220,9 @@ func (m *model) see(sync string, e *directory.Entry, quietly bool, now time.Time
 		if other := m.byID[e.ID]; old == nil && other != nil { // the server counts anew, as after an import
 			old = other
 		}
+	}
+	if old != nil && e != nil {
+		m.keep(old, e)
 	}
 	switch {
 	case old == nil && e == nil, old != nil && e != nil && old.Sync == e.Sync && old.Equal(e):

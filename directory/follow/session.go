@@ -133,6 +133,7 @@ type observation struct {
 	present    bool            // what is not told of in the refresh is gone
 	seen       map[string]bool // in the refresh
 	later      []func()        // groups, and what is gone: when all others are known
+	vanished   map[string]int  // attributes that are not shown any more, of how many entries
 }
 
 // begin decides with which cookie a session begins.
@@ -140,7 +141,7 @@ func (f *Follower) begin(server, software string) *observation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.cfg.Now()
-	s := &observation{Follower: f, server: server, software: software, refreshing: true, seen: make(map[string]bool)}
+	s := &observation{Follower: f, server: server, software: software, refreshing: true, seen: make(map[string]bool), vanished: make(map[string]int)}
 	source := f.cfg.Layout.Suffix + " " + Filter
 	if f.state.Source != source {
 		f.state.Source, f.state.Cookie = source, ""
@@ -247,7 +248,7 @@ func (s *observation) take(ctx context.Context, m message) error {
 		s.soon(func() { s.model.see(sync, nil, quietly, now) })
 	default:
 		e := s.model.observed(m.state.EntryUUID[:], m.entry)
-		if e != nil && (e.Type == directory.Group || e.Type == directory.HostGroup) {
+		if e != nil && (e.Type == directory.Group || e.Type == directory.HostGroup || s.lacks(sync, e)) {
 			s.soon(func() { s.model.see(sync, e, quietly, now) })
 			return nil
 		}
@@ -267,7 +268,7 @@ func (s *observation) soon(do func()) {
 }
 
 func (s *observation) remember(cookie []byte) {
-	if trustworthy(s.software) && len(cookie) > 0 && !s.refreshing {
+	if trustworthy(s.software) && len(cookie) > 0 && !s.refreshing && s.state.Guard == "" { // else the next session has to read all
 		s.state.Cookie = cookieText(cookie)
 	}
 }
@@ -302,34 +303,23 @@ func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
 	if !s.refreshing {
 		return nil
 	}
+	now := s.cfg.Now()
+	if s.present {
+		if err := s.believe(ctx, now); err != nil {
+			return err
+		}
+	}
 	for _, do := range s.later {
 		do()
 	}
+	if s.present && s.state.Guard == "" {
+		for _, sync := range s.gone() {
+			s.model.see(sync, nil, s.state.Baseline.IsZero(), now)
+		}
+	}
 	s.later, s.refreshing, s.model.crosses = nil, false, false
 	s.state.Server = s.model.options.Server
-	now := s.cfg.Now()
 	if s.present {
-		var gone []string
-		for sync := range s.model.entries {
-			if !s.seen[sync] {
-				gone = append(gone, sync)
-			}
-		}
-		s.state.Guard = ""
-		accepted, err := s.db.Accepted(ctx, true)
-		if err != nil {
-			return err
-		}
-		if most := max(50, len(s.model.entries)/10); len(gone) > most && !accepted {
-			s.state.Guard = fmt.Sprintf("%d of %d entries were not shown, and that more than %d are gone at once is not believed: has the account lost a right, or the base changed?", len(gone), len(s.model.entries), most)
-			s.cfg.Logger.Error("the directory shows much less than before: nothing is taken for deleted", "not_shown", len(gone), "known", len(s.model.entries), "server", s.server)
-			s.model.step.Events = append(s.model.step.Events, directory.Watch(directory.WatchDegraded, now, now, s.state.Guard))
-		} else {
-			slices.Sort(gone)
-			for _, sync := range gone {
-				s.model.see(sync, nil, s.state.Baseline.IsZero(), now)
-			}
-		}
 		s.state.Complete = now
 	}
 	s.seen = make(map[string]bool)
