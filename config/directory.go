@@ -24,7 +24,7 @@ type Directory struct {
 	Keytab       string   `toml:"keytab,path"` // for GSSAPI, as Principal
 	Principal    string   `toml:"principal"`
 	Krb5Conf     string   `toml:"krb5_conf,path" default:"/etc/krb5.conf"`
-	File         string   `toml:"file,path" default:"directory.db"`
+	File         string   `toml:"file,path"` // empty in the file: beside the store
 
 	JID        string `toml:"jid"` // of people, with attributes in braces
 	AdminGroup string `toml:"admin_group"`
@@ -54,6 +54,9 @@ func (v *validator) directory(d *Directory) {
 	}
 	if v.c.Component == nil && len(v.c.Execs) == 0 {
 		v.fail("directory", "there is nobody to be told", "add the table [component] for chat, or [[exec]] for programs")
+	}
+	if d.File == "" {
+		d.File = v.besideStore("directory.db")
 	}
 	if len(d.Servers) == 0 {
 		v.fail("directory.servers", "is missing", `where the directory is: servers = ["ldaps://ipa.example.org"]`)

@@ -118,7 +118,7 @@ func TestLoad(t *testing.T) {
 			{Name: "chat-android", Provider: FCM, Endpoint: "https://proxy.example.org/fcm", CredentialsFile: in("service-account.json"), Profile: "conversations"},
 		},
 		Push:  Push{Proxy: "http://127.0.0.1:3128", ProxyUser: "rouse", ProxyPasswordFile: in("proxy.password"), ProxyPassword: NewSecret("hunter3")},
-		Relay: Relay{Sender: true, Body: "Neues"}, Notices: Notices{File: in("notices.db"), ChatAtOnce: 16},
+		Relay: Relay{Sender: true, Body: "Neues"}, Notices: Notices{File: in("state/notices.db"), ChatAtOnce: 16},
 		Rules: Rules{Coalesce: 90 * time.Second, Repeat: again, RepeatFor: 14 * 24 * time.Hour, Silents: 2, Calls: 10, SenderRate: 50, SenderBurst: 500, Devices: 128, Registrations: 120, NewDevices: 1000},
 		Web:   Web{Listen: "127.0.0.1:8470"},
 		Log:   Log{Level: "debug", Format: "text"},

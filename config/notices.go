@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // Notices is how people are told of what happens, by the directory and by others.
 type Notices struct {
-	File       string   `toml:"file,path" default:"notices.db"`
+	File       string   `toml:"file,path"` // empty in the file: beside the store
 	Except     []string `toml:"except"`
 	Socket     string   `toml:"socket,path"` // for rouse emit; empty: there is none
 	TokenFile  string   `toml:"token_file,path"`
@@ -50,8 +51,20 @@ var (
 	plain   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 )
 
+// besideStore is where a file of rouse's own is if nobody says where: beside the store,
+// or where that is a Redis, beside the key.
+func (v *validator) besideStore(name string) string {
+	if p := v.c.Store.Path; p != "" {
+		return filepath.Join(filepath.Dir(p), name)
+	}
+	return filepath.Join(filepath.Dir(v.c.Store.KeyFile), name)
+}
+
 func (v *validator) notices() {
 	n := &v.c.Notices
+	if n.File == "" {
+		n.File = v.besideStore("notices.db")
+	}
 	v.patterns("notices.except", n.Except)
 	if n.ChatAtOnce < 1 || n.ChatAtOnce > 256 {
 		v.fail("notices.chat_at_once", fmt.Sprintf("%d is out of range", n.ChatAtOnce), "from 1 to 256")

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"rouse/config"
 	"rouse/session"
 )
 
@@ -56,6 +58,10 @@ func TestCommandsAreDescribed(t *testing.T) {
 // or to be alarmed by, is one that /metrics has.
 func TestMetricsAreThere(t *testing.T) {
 	cfg, _ := certified(t, 365) // an app with a certificate has all of them
+	dir := t.TempDir()
+	cfg.Notices.File = filepath.Join(dir, "notices.db")
+	cfg.Directory = &config.Directory{Servers: []string{"ldap://127.0.0.1:1"}, Suffix: "dc=example", File: filepath.Join(dir, "directory.db")}
+	cfg.Execs = []config.Exec{{Name: "log", Filters: []string{"all"}, Command: []string{"/bin/true"}, AtOnce: 1}}
 	a, err := build(context.Background(), cfg, time.Now, io.Discard)
 	if err != nil {
 		t.Fatal(err)
