@@ -66,6 +66,11 @@ type message struct {
 	info  *ldap.ControlSyncInfo
 }
 
+// changed reports whether it shows an entry that is new or other than before.
+func (m *message) changed() bool {
+	return m.entry != nil && m.state != nil && (m.state.State == ldap.SyncStateAdd || m.state.State == ldap.SyncStateModify)
+}
+
 // session follows one server, until something goes wrong.
 func (f *Follower) session(ctx context.Context, server string) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,10 +81,20 @@ func (f *Follower) session(ctx context.Context, server string) error {
 	}
 	s := f.begin(server, software)
 	request := ldap.NewSearchRequest(f.cfg.Layout.Suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, Filter, directory.Attributes(), nil)
+	var look *lookup
+	if !trustworthy(software) {
+		if look, err = newLookup(server, &f.cfg); err != nil {
+			c.Close()
+			return err
+		}
+		defer look.close()
+	}
 	stream := c.Syncrepl(ctx, request, 256, ldap.SyncRequestModeRefreshAndPersist, s.cookie, false)
 	messages, ended := make(chan message, 1000), make(chan error, 1)
 	go func() { // a stream that nobody reads blocks its connection, Close included
 		defer close(messages)
+		var failed error
+		refreshed := false
 		for stream.Next() {
 			m := message{entry: stream.Entry()}
 			for _, control := range stream.Controls() {
@@ -88,6 +103,12 @@ func (f *Follower) session(ctx context.Context, server string) error {
 					m.state = v
 				case *ldap.ControlSyncInfo:
 					m.info = v
+					refreshed = refreshed || v.RefreshDelete != nil && v.RefreshDelete.RefreshDone || v.RefreshPresent != nil && v.RefreshPresent.RefreshDone
+				}
+			}
+			if refreshed && look != nil && failed == nil && m.changed() {
+				if m.entry, failed = look.entry(m.entry.DN); failed != nil {
+					cancel()
 				}
 			}
 			select {
@@ -95,7 +116,7 @@ func (f *Follower) session(ctx context.Context, server string) error {
 			case <-ctx.Done():
 			}
 		}
-		ended <- stream.Err()
+		ended <- errors.Join(failed, stream.Err())
 	}()
 	stopped := context.AfterFunc(ctx, func() { c.Close() })
 	defer stopped()
