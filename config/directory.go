@@ -35,6 +35,7 @@ type Directory struct {
 	LoginFailures  int           `toml:"login_failures" default:"0"`
 	Reconcile      time.Duration `toml:"reconcile" default:"12h"`
 	LockServers    []string      `toml:"lock_servers"` // LDAP URLs
+	CA             string        `toml:"ca_suffix"`    // o=ipaca; empty: not asked
 	Degraded       time.Duration `toml:"degraded_after" default:"5m"`
 }
 

@@ -160,6 +160,8 @@ var settings = []setting{
 		Doc: "How often everything is read again at least: servers drop changes, and some tell of none that their plugins make."},
 	{Key: "directory.lock_servers", Example: `["ldaps://ipa2.example.org"]`, Off: true,
 		Doc: "FreeIPA: other servers that are asked, every 30 s, whom failed logins have locked there: each counts for itself."},
+	{Key: "directory.ca_suffix", Example: `"o=ipaca"`, Off: true,
+		Doc: "FreeIPA: where its CA keeps certificates. With it people are told of those that are revoked; rouse asks every 5 minutes, and has to be let read there."},
 	{Key: "directory.degraded_after", Example: `"5m"`, Off: true,
 		Doc: "For how long nothing may be followed before administrators are told."},
 	{Key: "notices.file", Example: `"/var/lib/rouse/notices.db"`, Off: true,

@@ -28,14 +28,9 @@ func (e *Entry) Certificates() (list []Certificate) {
 			if err != nil {
 				continue
 			}
-			c, err := x509.ParseCertificate(der)
+			one, _, err := readCertificate(der)
 			if err != nil {
 				continue
-			}
-			sum := sha256.Sum256(der)
-			one := Certificate{Fingerprint: hex.EncodeToString(sum[:]), Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.String(), NotAfter: c.NotAfter.UTC()}
-			for _, u := range c.ExtKeyUsage {
-				one.usage += string(rune('a' + int(u)))
 			}
 			if !slices.ContainsFunc(list, func(o Certificate) bool { return o.Fingerprint == one.Fingerprint }) {
 				list = append(list, one)
@@ -44,6 +39,36 @@ func (e *Entry) Certificates() (list []Certificate) {
 	}
 	slices.SortFunc(list, func(a, b Certificate) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
 	return list
+}
+
+func readCertificate(der []byte) (one Certificate, name string, err error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return one, "", err
+	}
+	sum := sha256.Sum256(der)
+	one = Certificate{Fingerprint: hex.EncodeToString(sum[:]), Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.String(), NotAfter: c.NotAfter.UTC()}
+	for _, u := range c.ExtKeyUsage {
+		one.usage += string(rune('a' + int(u)))
+	}
+	return one, c.Subject.CommonName, nil
+}
+
+// Revoked gives that a CA revoked a certificate, in DER. of is what its subject's common
+// name stands for: a user, a host; nil: nobody knows.
+func Revoked(der []byte, of func(name string) *Entry, at time.Time) (Event, error) {
+	c, name, err := readCertificate(der)
+	if err != nil {
+		return Event{}, err
+	}
+	e := of(name)
+	if e == nil {
+		return Event{Kind: CertRevoked, Severity: Warning, At: at, Name: name, Text: "the certificate " + c.Subject + " was revoked", Fields: c.fields(), Key: key(c.Fingerprint, CertRevoked)}, nil
+	}
+	d := &diff{old: e, now: e, at: at}
+	ev := d.say(CertRevoked, Warning, "a certificate of "+e.Name()+" ("+c.Subject+") was revoked", "your certificate "+c.Subject+" was revoked", c.fields())
+	ev.Key = key(c.Fingerprint, CertRevoked)
+	return *ev, nil
 }
 
 // Newest gives of certificates for the same subject, by the same issuer and for the

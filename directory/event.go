@@ -55,6 +55,7 @@ const (
 	CertExpired       = "cert.expired"
 	CertIssued        = "cert.issued"
 	CertRemoved       = "cert.removed"
+	CertRevoked       = "cert.revoked"
 	GroupCreated      = "group.created"
 	GroupDeleted      = "group.deleted"
 	GroupRenamed      = "group.renamed"
@@ -73,7 +74,7 @@ const (
 func Kinds() []string {
 	return []string{UserCreated, UserActivated, StagedCreated, UserPreserved, UserRestored, UserDeleted, UserRenamed, UserChanged, UserDisabled, UserEnabled,
 		UserLocked, UserUnlocked, LoginFailures, PasswordChanged, PasswordReset, PasswordExpiring, PasswordExpired, PrincipalExpiring, PrincipalExpired,
-		CertExpiring, CertExpired, CertIssued, CertRemoved, GroupCreated, GroupDeleted, GroupRenamed, MemberAdded, MemberRemoved,
+		CertExpiring, CertExpired, CertIssued, CertRemoved, CertRevoked, GroupCreated, GroupDeleted, GroupRenamed, MemberAdded, MemberRemoved,
 		HostEnrolled, HostDeleted, ServiceAdded, ServiceDeleted, PolicyChanged, WatchDegraded, WatchRecovered}
 }
 

@@ -60,6 +60,7 @@ var audiences = map[string]Audience{
 	"cert.expired":         {Person: true, Managers: true, Admins: true},
 	"cert.issued":          {Person: true, Managers: true},
 	"cert.removed":         {Person: true, Managers: true},
+	"cert.revoked":         {Person: true, Managers: true, Admins: true},
 	"group.created":        {Admins: true},
 	"group.deleted":        {Admins: true},
 	"group.renamed":        {Managers: true, Admins: true},

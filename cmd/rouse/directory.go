@@ -78,7 +78,7 @@ func followConfig(d *config.Directory) (follow.Config, error) {
 	}
 	return follow.Config{
 		Servers: d.Servers, StartTLS: d.StartTLS, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Bind: bind, Layout: layout,
-		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile, LockServers: d.LockServers, Degraded: d.Degraded, GroupDays: groups,
+		Options: directory.Options{Failures: d.LoginFailures}, Reconcile: d.Reconcile, LockServers: d.LockServers, CA: d.CA, Degraded: d.Degraded, GroupDays: groups,
 		Expiry: directory.Expiry{Days: d.Warn, MaxAge: d.PasswordMaxAge},
 	}, nil
 }

@@ -31,6 +31,8 @@ type Config struct {
 	LockPoll    time.Duration // how often; 30 s
 	Degraded    time.Duration // administrators are told if nothing is followed for so long; 5 min
 
+	CA string // where FreeIPA's CA keeps certificates: o=ipaca; empty: what it revokes is not told
+
 	Reconcile time.Duration    // a full refresh is made after that at the latest; 12 h
 	Sweep     time.Duration    // how often is looked for what runs out; 5 min
 	Expiry    directory.Expiry // Days and MaxAge of it
@@ -50,6 +52,8 @@ type GroupDays struct {
 type Follower struct {
 	cfg Config
 	db  *snapshot.DB
+
+	ready chan struct{} // something is known
 
 	mu     sync.Mutex // guards what follows
 	model  *model
@@ -86,7 +90,7 @@ func New(ctx context.Context, db *snapshot.DB, cfg Config) (*Follower, error) {
 	if cfg.Fresh == nil {
 		cfg.Fresh = func() {}
 	}
-	f := &Follower{cfg: cfg, db: db}
+	f := &Follower{cfg: cfg, db: db, ready: make(chan struct{}, 1)}
 	var err error
 	if f.state, err = db.State(ctx); err != nil {
 		return nil, err
@@ -103,6 +107,9 @@ func (f *Follower) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { f.sweeps(ctx) })
+	if f.cfg.CA != "" {
+		wg.Go(func() { f.revocations(ctx) })
+	}
 	for _, server := range f.cfg.LockServers {
 		wg.Go(func() { f.polls(ctx, server) })
 	}

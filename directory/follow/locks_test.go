@@ -1,6 +1,12 @@
 package follow
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +160,50 @@ func TestDegraded(t *testing.T) {
 	r.wants("watch.recovered directory")
 	r.modify(dn("juliet"), "mail", "other@example.test")
 	r.wants("user.changed juliet")
+}
+
+// TestRevoked: what the CA revokes is told to whom it is of; what it had revoked before is
+// no news.
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	const base = "cn=certificates," + dirlab.Suffix
+	r := newRig(t, openLDAP, dirlab.Person("juliet")+"dn: "+base+"\nobjectClass: nsContainer\ncn: certificates\n")
+	revoke := func(serial, of string) {
+		t.Helper()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := new(big.Int).SetString(serial, 10)
+		c := &x509.Certificate{SerialNumber: n, Subject: pkix.Name{CommonName: of, Organization: []string{"TEST"}}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := ldap.NewAddRequest("cn="+serial+","+base, nil)
+		for attr, v := range map[string]string{"objectClass": "certificateRecord", "cn": serial, "certStatus": "REVOKED", "userCertificate;binary": string(der)} {
+			add.Attribute(attr, []string{v})
+		}
+		if err := r.admin.Add(add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	revoke("1", "juliet")
+	r.follows(func(c *Config) { c.CA, c.Sweep = base, 50*time.Millisecond })
+	r.followed()
+	r.await("the CA to be asked", func() bool { r.f.mu.Lock(); defer r.f.mu.Unlock(); return len(r.f.state.Polled) == 1 })
+	revoke("2", "juliet")
+	if got := r.texts(1); got != "a certificate of juliet (CN=juliet,O=TEST) was revoked" {
+		t.Error(got)
+	}
+	revoke("3", "web.test")
+	if got := r.texts(1); got != "the certificate CN=web.test,O=TEST was revoked" {
+		t.Error(got)
+	}
+	r.stop()
+	revoke("4", "juliet")
+	r.follows(func(c *Config) { c.CA, c.Sweep = base, 50*time.Millisecond })
+	r.wants("cert.revoked juliet")
 }
 
 // TestGroupDays: members of a group are warned on days of their own, from when they are

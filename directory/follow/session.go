@@ -347,6 +347,10 @@ func (s *observation) refreshed(ctx context.Context, cookie []byte) error {
 	first := s.state.Baseline.IsZero()
 	if first {
 		s.state.Baseline = now
+		select {
+		case s.ready <- struct{}{}:
+		default:
+		}
 	}
 	s.remember(cookie)
 	s.status.Failed = ""
