@@ -64,6 +64,9 @@ func newHerald(ctx context.Context, a *app, cfg *config.Config, now func() time.
 	if err := checkFilters(cfg); err != nil {
 		return nil, err
 	}
+	if err := h.outbox.Abandon(ctx, execPrefix, slices.Collect(maps.Keys(ways)), now()); err != nil {
+		return nil, fmt.Errorf("notices.file: %w", err)
+	}
 	h.dispatch = dispatch.New(dispatch.Config{Outbox: h.outbox, Ways: ways, Gather: h.gather, Listeners: h.listeners, Observe: a.metrics.Notice, Now: now, Logger: a.log})
 	if h.watch, err = watchDirectory(ctx, a, cfg, now, h.dispatch.Poke); err != nil {
 		return nil, err

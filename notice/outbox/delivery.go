@@ -74,6 +74,18 @@ func (d *DB) Settle(ctx context.Context, n int64, s State, why string, due, now 
 	return err
 }
 
+// Abandon fails what waits in contexts with a prefix that are not among those that are
+// there: their programs were taken out of the configuration.
+func (d *DB) Abandon(ctx context.Context, prefix string, there []string, now time.Time) error {
+	query, args := "UPDATE delivery SET state = 'failed', why = 'it is not in the configuration any more', ended = ? WHERE state = 'waiting' AND substr(context, 1, ?) = ?", []any{now.UnixMilli(), len(prefix), prefix}
+	for _, name := range there {
+		query += " AND context <> ?"
+		args = append(args, name)
+	}
+	_, err := d.db.ExecContext(ctx, query, args...)
+	return err
+}
+
 // Bounce notes that what was told came back, which may be before Settle says that it was
 // told. It reports whether it was known.
 func (d *DB) Bounce(ctx context.Context, id, address, why string, now time.Time) (bool, error) {

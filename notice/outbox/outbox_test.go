@@ -176,3 +176,17 @@ func TestNewer(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAbandon: what is for a program that is not there any more does not wait for ever.
+func TestAbandon(t *testing.T) {
+	d := open(t, filepath.Join(t.TempDir(), "notices.db"))
+	_, err := d.Add(t.Context(), noon, notice.Notice{ID: "n1"})
+	must(t, err)
+	must(t, d.Plan(t.Context(), 1, append(to("a"), notice.Delivery{Context: "exec:old", Address: "old", Lane: "old"}, notice.Delivery{Context: "exec:new", Address: "new", Lane: "new"}), noon))
+	must(t, d.Abandon(t.Context(), "exec:", []string{"chat", "exec:new"}, noon))
+	for address, want := range map[string]State{"a": Waiting, "old": Failed, "new": Waiting} {
+		if list, err := d.Of(t.Context(), address, 1); err != nil || len(list) != 1 || list[0].State != want {
+			t.Errorf("%s: %+v, %v", address, list, err)
+		}
+	}
+}
